@@ -1,0 +1,1 @@
+"""The science of Falx: from CT files to calibrated probabilities of hemorrhage."""
