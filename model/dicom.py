@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from model import eligibility
 from model.attributes import UnreadableError, numbers, shown_attributes, unsigned_short
+from model.element_walk import PIXEL_DATA, ScanLimits
 from model.errors import InputRefusedError
 from model.hounsfield import NotHounsfieldError, Padding, Rescale, to_hounsfield
 from model.pixels import PixelFormat, decode_cells, stored_values
-from model.prescan import PIXEL_DATA, Scan, ScanLimits, scan_file
+from model.prescan import Scan, scan_file
 from model.slice_warnings import attribute_warnings
 from model.transfer_syntaxes import uid_name
 

@@ -96,10 +96,10 @@ def to_hounsfield(
 def _rescale(stored: IntegerImage, rescale: Rescale) -> NDArray[np.int32]:
     """Apply slope and intercept, rounded to whole HU; out-of-range values saturate beyond int16."""
     if rescale.slope == 1 and rescale.intercept.is_integer() and abs(rescale.intercept) < 2**20:
-        whole: NDArray[np.int32] = stored.astype(np.int32) + int(rescale.intercept)
-        return whole
+        return stored.astype(np.int32) + np.int32(rescale.intercept)
     exact = stored.astype(np.float64) * rescale.slope + rescale.intercept
-    return np.rint(exact.clip(-(2.0**30), 2.0**30)).astype(np.int32)
+    rounded: NDArray[np.float64] = np.rint(exact.clip(-(2.0**30), 2.0**30))
+    return rounded.astype(np.int32)
 
 
 def _is_wrapped(stored: IntegerImage, pixel_format: PixelFormat, rescale: Rescale) -> bool:

@@ -7,8 +7,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from model.element_walk import PIXEL_DATA
 from model.errors import InputRefusedError
-from model.prescan import PIXEL_DATA, Scan
+from model.prescan import Scan
 from model.transfer_syntaxes import PixelCoding
 
 IntegerImage = NDArray[np.integer[Any]]

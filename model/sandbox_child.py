@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO
 
 from model.dicom import ReadLimits, read_slice
+from model.element_walk import ScanLimits
 from model.errors import InputRefusedError
-from model.prescan import ScanLimits
 from model.sandbox_messages import (
     EXIT_OUT_OF_MEMORY,
     LENGTHS,

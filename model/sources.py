@@ -57,7 +57,7 @@ class Ignored:
 
 
 def iter_sources(
-    path: Path, limits: SourceLimits
+    path: Path, limits: SourceLimits, name: str | None = None
 ) -> Iterator[Source | Ignored | InputRefusedError]:
     """Yield the files of a file, a folder (and its folders, sorted) or a ZIP archive, lazily.
 
@@ -70,19 +70,22 @@ def iter_sources(
         A file, folder or archive. Archives are known by their first bytes, not by their name.
     limits
         Bounds on each file, on their number and on their sum, after inflation.
+    name
+        What a file or archive is called in messages; its own name if None.
     """
+    shown = display_name(name or path.name)
     try:
         is_folder = path.is_dir()
         is_archive = not is_folder and _is_archive(path)
     except OSError as error:
-        yield _refusal(path.name, f"cannot be opened ({error.strerror})")
+        yield _refusal(shown, f"cannot be opened ({error.strerror})")
         return
     if is_folder:
         yield from _iter_folder(path, limits)
     elif is_archive:
-        yield from _iter_archive(path, limits)
+        yield from _iter_archive(path, shown, limits)
     else:
-        yield _read_file(path, display_name(path.name), limits.file_bytes)
+        yield _read_file(path, shown, limits.file_bytes)
 
 
 def display_name(name: str) -> str:
@@ -163,9 +166,8 @@ def _read_file(path: Path, name: str, most_bytes: int) -> Source | InputRefusedE
 
 
 def _iter_archive(
-    path: Path, limits: SourceLimits
+    path: Path, name: str, limits: SourceLimits
 ) -> Iterator[Source | Ignored | InputRefusedError]:
-    name = display_name(path.name)
     try:
         with path.open("rb") as file:
             problem = _directory_problem(file, limits)
