@@ -1,0 +1,144 @@
+"""Builds the web application from its settings."""
+
+import logging
+from collections.abc import Mapping
+
+from flask import Flask, Response, render_template, request
+from flask_login import LoginManager
+from flask_smorest import Api
+from flask_wtf import CSRFProtect
+from model.artifact import load_card
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from app import auth
+from app.config import load_settings, secret_key
+from app.db.models import random_id
+from app.presentation import register_filters
+from app.services import Services, open_services
+from app.views import account, admin, api, health, images, model_facts, review, upload, worklist
+from app.views.context import EXTENSION, limiter, page_facts
+
+logger = logging.getLogger(__name__)
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; object-src 'none'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
+    """The web application; `overrides` are settings that win over the environment (tests)."""
+    services = open_services(load_settings(overrides=overrides))
+    app = Flask(
+        __name__,
+        template_folder="../templates",
+        static_folder="../static",
+        static_url_path="/static",
+    )
+    _configure(app, services)
+    app.extensions[EXTENSION] = services
+    app.extensions["falx-card"] = load_card(services.settings.model / "falx.json")
+    CSRFProtect(app)
+    limiter.init_app(app)
+    _init_login(app, services)
+    _register_views(app)
+    _register_errors(app)
+    register_filters(app)
+    app.context_processor(page_facts)
+    app.after_request(_secure)
+    return app
+
+
+def _configure(app: Flask, services: Services) -> None:
+    settings = services.settings
+    app.config.update(
+        SECRET_KEY=secret_key(settings),
+        MAX_CONTENT_LENGTH=settings.max_request_bytes,
+        PERMANENT_SESSION_LIFETIME=settings.session_hours * 3600,
+        SESSION_COOKIE_NAME="__Host-falx" if settings.https else "falx",
+        SESSION_COOKIE_SECURE=settings.https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_SSL_STRICT=False,
+        RATELIMIT_STORAGE_URI="memory://",
+        API_TITLE="Falx",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.0.3",
+        OPENAPI_URL_PREFIX="/api",
+        OPENAPI_JSON_PATH="openapi.json",
+    )
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+
+def _init_login(app: Flask, services: Services) -> None:
+    manager = LoginManager(app)
+    manager.login_view = "account.login"
+    manager.login_message = "Please log in."
+    manager.user_loader(lambda cookie_id: auth.load_user(services.database, cookie_id))
+
+
+def _register_views(app: Flask) -> None:
+    for module in (account, admin, images, model_facts, review, upload, worklist):
+        app.register_blueprint(module.blueprint)
+    interface = Api(app)
+    interface.register_blueprint(api.blueprint)
+    interface.register_blueprint(health.blueprint)
+
+
+def _register_errors(app: Flask) -> None:
+    app.register_error_handler(HTTPException, _expected_error)
+    app.register_error_handler(OperationalError, _database_error)
+    app.register_error_handler(Exception, _unexpected_error)
+
+
+def _expected_error(error: HTTPException) -> tuple[str, int] | Response:
+    if error.code == 413:
+        error.description = (
+            "The upload is larger than this site accepts in one go. Nothing was stored. "
+            "Send it in parts, or ask the administrator to raise FALX_MAX_REQUEST_BYTES."
+        )
+    return _error_page(error.code or 500, error.name, error.description or "")
+
+
+def _database_error(error: OperationalError) -> tuple[str, int] | Response:
+    reference = random_id()[:8]
+    logger.error("reference %s: the database does not answer: %s", reference, error)
+    return _error_page(
+        503,
+        "The database is not available",
+        f"It is busy or has no room. Try again in a minute. Reference: {reference}.",
+    )
+
+
+def _unexpected_error(_error: Exception) -> tuple[str, int] | Response:
+    reference = random_id()[:8]
+    logger.error("reference %s: %s %s", reference, request.method, request.path)
+    return _error_page(
+        500,
+        "Something went wrong",
+        f"The failure was recorded with the reference {reference}. Nothing was changed.",
+    )
+
+
+def _error_page(code: int, name: str, description: str) -> tuple[str, int] | Response:
+    if request.path.startswith("/api/"):
+        response = Response(status=code, content_type="application/json")
+        response.set_data(f'{{"code": {code}, "status": "{name}"}}')
+        return response
+    return render_template("error.html", code=code, name=name, description=description), code
+
+
+def _secure(response: Response) -> Response:
+    for header, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(header, value)
+    # Pages name patients: nothing of them stays in a shared cache. Pictures and static files set
+    # their own rule.
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response

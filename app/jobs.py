@@ -1,0 +1,138 @@
+"""Analysis jobs: one a series, with state and lease in the database; none is lost or doubled.
+
+The queue only wakes workers up; a lost wake-up costs seconds, never a job.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from app.db.models import Job, now
+from app.db.session import Database
+from app.worklist import refresh_study_of
+
+QUEUED, RUNNING, DONE, FAILED = "queued", "running", "done", "failed"
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to work on a series until the lease runs out; renewed by progress."""
+
+    series_id: str
+    holder: str
+    seconds: int
+
+
+class LeaseLostError(Exception):
+    """Another worker has the job now; what this one computed must not be kept."""
+
+
+def request_analysis(session: Session, series_id: str) -> None:
+    """Queue the series, again if it was analysed before: it has gained slices."""
+    job = session.get(Job, series_id)
+    if job is None:
+        session.add(Job(series_id=series_id))
+    else:
+        job.state, job.attempts, job.error = QUEUED, 0, ""
+        job.lease_holder, job.lease_until = None, None
+        job.queued_at = now()
+    session.flush()
+    refresh_study_of(session, series_id)
+
+
+def claim(database: Database, holder: str, lease_seconds: int, max_attempts: int) -> Lease | None:
+    """Take the job that waits longest, or one whose worker fell silent; None if there is none."""
+    due = or_(Job.state == QUEUED, (Job.state == RUNNING) & (Job.lease_until < now()))
+    with database.write() as session:
+        _fail_exhausted(session, max_attempts)
+        series_id = session.scalar(
+            select(Job.series_id).where(due).order_by(Job.queued_at).limit(1)
+        )
+        if series_id is None:
+            return None
+        taken = session.execute(
+            update(Job)
+            .where(Job.series_id == series_id, due)
+            .values(
+                state=RUNNING,
+                attempts=Job.attempts + 1,
+                lease_holder=holder,
+                lease_until=now() + timedelta(seconds=lease_seconds),
+                slices_done=0,
+            )
+            .returning(Job.series_id)
+        ).all()
+        if not taken:
+            return None
+        refresh_study_of(session, series_id)
+        return Lease(series_id, holder, lease_seconds)
+
+
+def report_progress(database: Database, lease: Lease, slices_done: int, slices_total: int) -> None:
+    """Show progress and renew the lease.
+
+    Raises
+    ------
+    LeaseLostError
+        The job was given to another worker or queued anew.
+    """
+    with database.write() as session:
+        job = held_job(session, lease)
+        job.slices_done, job.slices_total = slices_done, slices_total
+        job.lease_until = now() + timedelta(seconds=lease.seconds)
+
+
+def held_job(session: Session, lease: Lease) -> Job:
+    """The job, if `lease` still holds it; call it in the transaction that writes the result.
+
+    Raises
+    ------
+    LeaseLostError
+        The job was given to another worker or queued anew.
+    """
+    job = session.get(Job, lease.series_id, with_for_update=True)
+    if job is None or job.lease_holder != lease.holder or job.state != RUNNING:
+        raise LeaseLostError(f"series {lease.series_id} is no longer held by {lease.holder}")
+    return job
+
+
+def finish(session: Session, lease: Lease, slices_total: int) -> None:
+    """Mark the job done, in the transaction that writes its result."""
+    job = held_job(session, lease)
+    job.state, job.lease_holder, job.lease_until = DONE, None, None
+    job.slices_done = job.slices_total = slices_total
+    session.flush()
+    refresh_study_of(session, lease.series_id)
+
+
+def give_up(database: Database, lease: Lease, reason: str, max_attempts: int) -> None:
+    """Queue the job again after an unexpected failure, or fail it after `max_attempts`."""
+    with database.write() as session:
+        job = held_job(session, lease)
+        job.state = FAILED if job.attempts >= max_attempts else QUEUED
+        job.error, job.lease_holder, job.lease_until = reason, None, None
+        session.flush()
+        refresh_study_of(session, lease.series_id)
+
+
+def any_due(database: Database) -> bool:
+    """Whether a worker has something to do."""
+    with database.read() as session:
+        due = or_(Job.state == QUEUED, (Job.state == RUNNING) & (Job.lease_until < now()))
+        return session.scalar(select(Job.series_id).where(due).limit(1)) is not None
+
+
+def _fail_exhausted(session: Session, max_attempts: int) -> None:
+    """A job whose workers died `max_attempts` times would kill the next one too."""
+    exhausted = session.scalars(
+        select(Job).where(
+            Job.state == RUNNING, Job.lease_until < now(), Job.attempts >= max_attempts
+        )
+    ).all()
+    for job in exhausted:
+        job.state, job.lease_holder, job.lease_until = FAILED, None, None
+        job.error = f"The analysis stopped {job.attempts} times without a result."
+        session.flush()
+        refresh_study_of(session, job.series_id)

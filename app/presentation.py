@@ -1,0 +1,65 @@
+"""How values are put into words and marks on the pages: one way, everywhere."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import Flask
+
+from app.db.models import now
+from app.worklist import ANALYSING, FLAGGED, INDETERMINATE, NOT_ANALYSED, NOT_FLAGGED, WAITING
+
+STATE_MARKS = {
+    FLAGGED: "▲",
+    INDETERMINATE: "◆",
+    NOT_FLAGGED: "●",
+    NOT_ANALYSED: "✕",
+    ANALYSING: "…",
+    WAITING: "…",
+}
+"""A shape for each state, so that nobody depends on colour."""
+
+
+def percent(probability: float | None) -> str:
+    """A probability in whole per cent; never 0 or 100, which no model can know."""
+    if probability is None:
+        return "–"
+    if probability < 0.01:
+        return "< 1 %"
+    return "> 99 %" if probability > 0.99 else f"{probability * 100:.0f} %"
+
+
+def estimate(value: dict[str, Any]) -> str:
+    """A measured share with its 95 % interval, both in 0..1."""
+    if value["value"] is None:
+        return "not measurable"
+    if value["interval"] is None:
+        return f"{value['value']:.2f}"
+    low, high = value["interval"]
+    return f"{value['value']:.2f} ({low:.2f} to {high:.2f})"
+
+
+def waiting_time(since: datetime) -> str:
+    """The time since then, in its largest unit."""
+    minutes = int((now() - since).total_seconds() // 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // (24 * 60)} d"
+
+
+def moment(value: datetime) -> str:
+    """A moment in UTC, to the minute."""
+    return f"{value:%Y-%m-%d %H:%M} UTC"
+
+
+def dicom_date(value: str) -> str:
+    """A DICOM date (YYYYMMDD) with hyphens; other text as it is."""
+    return (
+        f"{value[:4]}-{value[4:6]}-{value[6:]}" if len(value) == 8 and value.isdecimal() else value
+    )
+
+
+def register_filters(app: Flask) -> None:
+    """Make the above available to templates."""
+    for function in (percent, estimate, waiting_time, moment, dicom_date):
+        app.jinja_env.filters[function.__name__] = function
+    app.jinja_env.globals["state_marks"] = STATE_MARKS

@@ -1,0 +1,50 @@
+"""What a new installation needs: schema, a first administrator, and something to look at."""
+
+import logging
+import tempfile
+from pathlib import Path
+
+import click
+from sqlalchemy import func, select
+
+from app import auth
+from app.auth import ADMINISTRATOR
+from app.config import Settings
+from app.db.models import Study, User
+from app.db.session import migrate
+from app.ingest import ingest
+from app.services import Services, open_services
+from model.data.phantom import HeadPhantom, write_series
+from model.sandbox import SandboxedReader
+from model.sources import SourceLimits, iter_sources
+
+logger = logging.getLogger(__name__)
+
+FIRST_ADMINISTRATOR = "admin"
+
+
+def prepare(settings: Settings) -> None:
+    """Bring everything up to date; safe to repeat, it never changes what is there."""
+    services = open_services(settings)
+    logger.info("database: bringing the schema up to date")
+    migrate(settings.resolved_database_url)
+    services.storage.sweep()
+    if _is_empty(services, User):
+        password = auth.random_password()
+        auth.create_user(services.database, FIRST_ADMINISTRATOR, password, ADMINISTRATOR)
+        click.echo(f"First administrator: {FIRST_ADMINISTRATOR}, password: {password}")
+        click.echo("It is shown only now. Change it after the first login.")
+        if _is_empty(services, Study):
+            _add_demo_study(services)
+
+
+def _is_empty(services: Services, table: type[User] | type[Study]) -> bool:
+    with services.database.read() as session:
+        return session.scalar(select(func.count()).select_from(table)) == 0
+
+
+def _add_demo_study(services: Services) -> None:
+    logger.info("demo study: simulating a head CT")
+    with tempfile.TemporaryDirectory() as folder, SandboxedReader() as reader:
+        write_series(Path(folder), HeadPhantom(bleed=True))
+        ingest(services, reader, iter_sources(Path(folder), SourceLimits()), user_id=None)

@@ -1,0 +1,61 @@
+"""Login, logout and the user's own password."""
+
+from urllib.parse import urlsplit
+
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask_login import current_user, login_required, login_user, logout_user
+from werkzeug.wrappers import Response
+
+from app import auth
+from app.forms import ActionForm, LoginForm, PasswordForm
+from app.views.context import limiter, services
+
+blueprint = Blueprint("account", __name__)
+
+
+@blueprint.route("/login", methods=["GET", "POST"])
+@limiter.limit("10 per minute", methods=["POST"])
+def login() -> str | Response | tuple[str, int]:
+    """Let a user in."""
+    form = LoginForm()
+    if not form.validate_on_submit():
+        return render_template("login.html", form=form)
+    user = auth.authenticate(services().database, form.username.data, form.password.data)
+    if user is None:
+        flash("Wrong user name or password.", "error")
+        return render_template("login.html", form=form), 401
+    session.permanent = True
+    login_user(user)
+    return redirect(_local_target(request.args.get("next", "")))
+
+
+@blueprint.post("/logout")
+@login_required
+def logout() -> Response:
+    """End this session."""
+    if ActionForm().validate_on_submit():
+        logout_user()
+    return redirect(url_for("account.login"))
+
+
+@blueprint.route("/account", methods=["GET", "POST"])
+@login_required
+def password() -> str | Response:
+    """Change the user's own password; all other sessions of the user end."""
+    form = PasswordForm()
+    if not form.validate_on_submit():
+        return render_template("account.html", form=form)
+    database = services().database
+    if auth.authenticate(database, current_user.username, form.current.data) is None:
+        form.current.errors = ["This is not the present password."]
+        return render_template("account.html", form=form)
+    login_user(auth.set_password(database, current_user.id, form.new.data))
+    flash("The password is changed. Your other sessions have ended.", "success")
+    return redirect(url_for("worklist.index"))
+
+
+def _local_target(target: str) -> str:
+    """The page asked for before the login, unless it leads to another site."""
+    parts = urlsplit(target)
+    local = target.startswith("/") and not target.startswith(("//", "/\\"))
+    return target if local and not parts.netloc else url_for("worklist.index")

@@ -1,0 +1,62 @@
+"""Pictures of slices: windows and heat maps as PNG, which the browser keeps."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, abort, request
+from flask_login import login_required
+
+from app.db.models import Analysis, Instance, SliceResult
+from app.render import heat_png, window_png
+from app.storage import HEAT, HU
+from app.views.context import services
+from model.labels import LABELS
+from model.windowing import DISPLAY_PRESETS
+
+blueprint = Blueprint("images", __name__)
+
+PRESETS = {preset.name: preset for preset in DISPLAY_PRESETS}
+
+
+@blueprint.get("/instances/<instance_id>/<window>.png")
+@login_required
+def window_picture(instance_id: str, window: str) -> Response:
+    """A slice through one of the display presets."""
+    preset = PRESETS.get(window) or abort(404)
+    with services().database.read() as session:
+        instance = session.get(Instance, instance_id) or abort(404)
+    return _kept_picture(
+        f"{instance.id}-{preset}",
+        lambda: window_png(services().storage.read_array(HU, instance.id), preset),
+    )
+
+
+@blueprint.get("/analyses/<analysis_id>/heat/<int:position>/<label>.png")
+@login_required
+def heat_picture(analysis_id: str, position: int, label: str) -> Response:
+    """The heat map of one slice and label, as an overlay."""
+    if label not in LABELS:
+        abort(404)
+    with services().database.read() as session:
+        analysis = session.get(Analysis, analysis_id) or abort(404)
+        result = session.get(SliceResult, (analysis_id, position)) or abort(404)
+        instance = session.get_one(Instance, result.instance_id)
+    return _kept_picture(
+        f"{analysis.id}-{position}-{label}",
+        lambda: heat_png(
+            services().storage.read_array(HEAT, analysis.id)[position, LABELS.index(label)],
+            instance.rows,
+            instance.columns,
+        ),
+    )
+
+
+def _kept_picture(tag: str, draw: Callable[[], bytes]) -> Response:
+    """The picture, kept by this reader's browser: what it shows never changes."""
+    response = Response(mimetype="image/png")
+    response.set_etag(tag)
+    response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+    if request.if_none_match.contains(tag):
+        response.status_code = 304
+        return response
+    response.set_data(draw())
+    return response

@@ -1,0 +1,81 @@
+"""The worker process: owns the model, and analyses series as they come."""
+
+import logging
+import threading
+
+from model.predictor import Predictor, load_predictor
+
+from app import jobs
+from app.analysis import run_due_jobs
+from app.config import Settings
+from app.db.models import WorkerHeartbeat, now, random_id
+from app.services import Services, open_services
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 5
+
+
+def run_worker(settings: Settings) -> None:
+    """Load the model, then work until a signal ends the process.
+
+    Raises
+    ------
+    ArtifactError
+        The model's file, card or checksum is not in order; nothing was analysed.
+    """
+    services = open_services(settings)
+    predictor = load_predictor(settings.model, settings.device)
+    holder = random_id()
+    logger.info(
+        "worker %s: model %s %s on %s",
+        holder[:8],
+        predictor.card.name,
+        predictor.card.version,
+        predictor.device,
+    )
+    stopping = threading.Event()
+    heart = threading.Thread(
+        target=_beat, args=(services, predictor, holder, stopping), name="heartbeat", daemon=True
+    )
+    heart.start()
+    try:
+        services.queue.consumer(lambda: run_due_jobs(services, predictor, holder)).run()
+    finally:
+        stopping.set()
+        heart.join()
+        _remove_heartbeat(services, holder)
+
+
+def _beat(services: Services, predictor: Predictor, holder: str, stopping: threading.Event) -> None:
+    """Show that the worker lives, and look for jobs whose wake-up or whose worker was lost."""
+    while True:
+        try:
+            _write_heartbeat(services, predictor, holder)
+            if jobs.any_due(services.database):
+                services.queue.wake()
+        except Exception:
+            # A locked or full database now may be well again at the next beat.
+            logger.exception("worker %s: no heartbeat", holder[:8])
+        if stopping.wait(HEARTBEAT_SECONDS):
+            return
+
+
+def _write_heartbeat(services: Services, predictor: Predictor, holder: str) -> None:
+    with services.database.write() as session:
+        session.merge(
+            WorkerHeartbeat(
+                worker=holder,
+                seen_at=now(),
+                model_version=predictor.card.version,
+                model_sha256=predictor.card.sha256,
+                device=predictor.device,
+            )
+        )
+
+
+def _remove_heartbeat(services: Services, holder: str) -> None:
+    with services.database.write() as session:
+        beat = session.get(WorkerHeartbeat, holder)
+        if beat is not None:
+            session.delete(beat)

@@ -1,0 +1,26 @@
+// Keeps marked parts of a page up to date: fetches the page again and swaps those parts in.
+
+async function refresh(id) {
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = page.getElementById(id);
+  const shown = document.getElementById(id);
+  // Somebody who is on a link in the list must not lose the place.
+  if (fresh && shown && !shown.contains(document.activeElement)) shown.replaceWith(fresh);
+}
+
+function watch(id) {
+  const part = document.getElementById(id);
+  const seconds = Number(part?.dataset.refreshSeconds);
+  if (!seconds) return;
+  setTimeout(async () => {
+    try {
+      if (!document.hidden) await refresh(id);
+    } finally {
+      watch(id);
+    }
+  }, seconds * 1000);
+}
+
+for (const part of document.querySelectorAll("[data-refresh-seconds]")) watch(part.id);

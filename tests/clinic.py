@@ -1,0 +1,56 @@
+"""What a person does with the clinic, as the tests do it: log in, upload, wait for the analysis."""
+
+import io
+import re
+from pathlib import Path
+
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from app.analysis import run_due_jobs
+from app.db.models import Study
+from app.services import Services
+from model.predictor import Predictor
+
+PASSWORD = "a long enough password"
+
+
+def log_in(client: FlaskClient, username: str) -> FlaskClient:
+    """Log in through the form, as a browser does."""
+    data = {"csrf_token": csrf_token(client, "/login"), "username": username, "password": PASSWORD}
+    response = client.post("/login", data=data)
+    assert response.status_code == 302, response.text
+    return client
+
+
+def csrf_token(client: FlaskClient, path: str) -> str:
+    """The token of the first form on the page."""
+    found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', client.get(path).text)
+    assert found, f"no form on {path}"
+    return found.group(1)
+
+
+def analyse_all(services: Services, predictor: Predictor) -> None:
+    """Do what a worker does, until nothing is left to do."""
+    run_due_jobs(services, predictor, "test-worker")
+
+
+def upload(client: FlaskClient, *files: tuple[str, bytes]) -> TestResponse:
+    """Send files through the form; the answer is the page that says what became of them."""
+    data = {
+        "csrf_token": csrf_token(client, "/upload"),
+        "files": [(io.BytesIO(content), name) for name, content in files],
+    }
+    return client.post("/upload", data=data, follow_redirects=True)
+
+
+def upload_folder(client: FlaskClient, folder: Path) -> TestResponse:
+    """Send every DICOM file of a folder."""
+    return upload(client, *((path.name, path.read_bytes()) for path in sorted(folder.glob("*.dcm"))))
+
+
+def only_study(services: Services) -> Study:
+    """The one study that is stored."""
+    with services.database.read() as session:
+        return session.scalars(select(Study)).one()

@@ -1,0 +1,80 @@
+"""What the tests share: a clinic in a temporary folder, users, and the model in service."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from model.predictor import Predictor, load_predictor
+from clinic import PASSWORD, log_in
+
+from app import auth
+from app.config import PROJECT_ROOT, load_settings
+from app.db.session import migrate
+from app.factory import create_app
+from app.services import Services, open_services
+from app.views.context import EXTENSION
+
+SHARED_DATA = PROJECT_ROOT.parent / "shared" / "data"
+
+
+def missing_service(reason: str) -> None:
+    """Skip a test for want of a system service; where services are required, fail it."""
+    if os.environ.get("FALX_REQUIRE_SERVICES"):
+        pytest.fail(f"required here, but {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real CT, which is not part of the project."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the folder of real CT is not beside the project")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def predictor() -> Predictor:
+    """The model in service, on the CPU."""
+    return load_predictor(PROJECT_ROOT / "model" / "weights", "cpu")
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    """An empty clinic with its schema."""
+    opened = open_services(load_settings({}, {"data": tmp_path / "data"}))
+    migrate(opened.settings.resolved_database_url)
+    return opened
+
+
+@pytest.fixture
+def app(services: Services) -> Iterator[Flask]:
+    """The web application of the clinic, with one reader and one administrator."""
+    application = create_app({"data": services.settings.data})
+    application.config["RATELIMIT_ENABLED"] = False
+    application.config["TESTING"] = True
+    opened: Services = application.extensions[EXTENSION]
+    auth.create_user(opened.database, "rita", PASSWORD, auth.READER)
+    auth.create_user(opened.database, "ada", PASSWORD, auth.ADMINISTRATOR)
+    yield application
+    opened.database.engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser in which nobody is logged in."""
+    return app.test_client()
+
+
+@pytest.fixture
+def reader(client: FlaskClient) -> FlaskClient:
+    """A browser in which rita, a reader, is logged in."""
+    return log_in(client, "rita")
+
+
+@pytest.fixture
+def administrator(client: FlaskClient) -> FlaskClient:
+    """A browser in which ada, an administrator, is logged in."""
+    return log_in(client, "ada")

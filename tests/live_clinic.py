@@ -1,0 +1,105 @@
+"""A whole installation as `make run` starts it, for the browser tests and the benchmark."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from app.config import PROJECT_ROOT
+
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class LiveClinic:
+    """A running installation: its address, the administrator's password, the command's pid."""
+
+    address: str
+    password: str
+    pid: int
+
+    def log_in(self) -> requests.Session:
+        """An HTTP session in which the administrator is logged in."""
+        session = requests.Session()
+        page = session.get(f"{self.address}/login", timeout=30)
+        answer = session.post(
+            f"{self.address}/login",
+            data={"csrf_token": token_of(page), "username": "admin", "password": self.password},
+            timeout=30,
+        )
+        answer.raise_for_status()
+        return session
+
+
+@contextmanager
+def live_clinic(data: Path) -> Iterator[LiveClinic]:
+    """Run web and worker on a free port with `data` as their folder, until the block ends."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app", "run"],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "FALX_DATA": str(data), "FALX_PORT": str(port), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        clinic = LiveClinic(f"http://127.0.0.1:{port}", _first_password(process), process.pid)
+        wait_until(lambda: _is_healthy(clinic), START_SECONDS, "web and worker are up")
+        yield clinic
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+        if process.stdout:
+            process.stdout.close()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Return as soon as `condition` holds.
+
+    Raises
+    ------
+    TimeoutError
+        It did not hold in time; names `what`.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {seconds} s: {what}")
+        time.sleep(0.02)
+
+
+def token_of(page: requests.Response) -> str:
+    """The CSRF token of the first form on the page."""
+    found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page.text)
+    if found is None:
+        raise ValueError(f"no form on {page.url}")
+    return found.group(1)
+
+
+def _first_password(process: "subprocess.Popen[str]") -> str:
+    password = ""
+    for line in process.stdout or ():
+        if told := re.search(r"password: (\S+)", line):
+            password = told.group(1)
+        if "Falx is on" in line:
+            return password
+    raise RuntimeError("the installation did not start")
+
+
+def _is_healthy(clinic: LiveClinic) -> bool:
+    try:
+        return requests.get(f"{clinic.address}/healthz", timeout=5).ok
+    except requests.ConnectionError:
+        return False

@@ -1,0 +1,134 @@
+"""A job ends with a result or with its reason, whatever happens on the way."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clinic import analyse_all, only_study, upload, upload_folder
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+
+from app import jobs
+from app.analysis import run_due_jobs
+from app.db.models import Analysis, Instance, Job, SliceResult
+from app.services import Services
+from app.storage import HEAT, HU
+from model.data.phantom import HeadPhantom, write_series
+from model.predictor import Predictor
+
+
+@pytest.fixture(scope="session")
+def head(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated head CT, three slices."""
+    folder = tmp_path_factory.mktemp("head")
+    write_series(folder, HeadPhantom(n_slices=3, spacing_mm=25))
+    return folder
+
+
+def only_job(services: Services) -> Job:
+    with services.database.read() as session:
+        return session.scalars(select(Job)).one()
+
+
+def test_progress_ends_at_the_number_of_slices(
+    reader: FlaskClient, services: Services, predictor: Predictor, head: Path
+) -> None:
+    upload_folder(reader, head)
+
+    analyse_all(services, predictor)
+
+    job = only_job(services)
+    assert (job.state, job.slices_done, job.slices_total) == ("done", 3, 3)
+
+
+def test_what_is_no_head_is_not_analysed_and_says_why(
+    reader: FlaskClient, services: Services, predictor: Predictor, head: Path
+) -> None:
+    upload_folder(reader, head)
+    with services.database.read() as session:
+        instances = session.scalars(select(Instance)).all()
+    for instance in instances:
+        services.storage.write_array(HU, instance.id, np.full((512, 512), 40, dtype=np.int16))
+
+    analyse_all(services, predictor)
+
+    study = only_study(services)
+    assert study.state == "not analysed"
+    assert study.any_probability is None
+    assert study.state_reason
+    with services.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(SliceResult)) == 0
+
+
+def test_a_lost_file_fails_the_job_with_a_reference(
+    reader: FlaskClient, services: Services, predictor: Predictor, head: Path
+) -> None:
+    upload_folder(reader, head)
+    with services.database.read() as session:
+        instance = session.scalars(select(Instance)).first()
+    assert instance is not None
+    services.storage.remove(HU, instance.id)
+
+    analyse_all(services, predictor)
+
+    job = only_job(services)
+    assert (job.state, job.attempts) == ("failed", 3)
+    assert "reference" in job.error
+    assert only_study(services).state == "not analysed"
+
+
+def test_a_result_that_comes_too_late_is_dropped(
+    reader: FlaskClient, services: Services, predictor: Predictor, head: Path
+) -> None:
+    upload_folder(reader, head)
+
+    class Overtaken:
+        """The real predictor, during whose work the series gains slices."""
+
+        card, device = predictor.card, predictor.device
+        runs = 0
+
+        def predict(self, hu, z_mm, on_progress):  # type: ignore[no-untyped-def]
+            prediction = predictor.predict(hu, z_mm, on_progress)
+            self.runs += 1
+            if self.runs == 1:
+                with services.database.write() as session:
+                    jobs.request_analysis(session, only_job(services).series_id)
+            return prediction
+
+    overtaken = Overtaken()
+    run_due_jobs(services, overtaken, "test-worker")
+
+    assert overtaken.runs == 2
+    with services.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(Analysis)) == 1
+    heat_files = list((services.settings.data / "files" / HEAT).rglob("*.npy"))
+    assert len(heat_files) == 1
+
+
+def test_slices_that_arrive_later_are_analysed_with_the_others(
+    reader: FlaskClient, services: Services, predictor: Predictor, head: Path
+) -> None:
+    first, *others = [(path.name, path.read_bytes()) for path in sorted(head.glob("*.dcm"))]
+    upload(reader, *others)
+    analyse_all(services, predictor)
+
+    upload(reader, first)
+    analyse_all(services, predictor)
+
+    with services.database.read() as session:
+        counts = session.execute(
+            select(func.count()).select_from(SliceResult).group_by(SliceResult.analysis_id)
+        )
+        assert sorted(counts.scalars()) == [2, 3]
+
+
+def test_the_same_slices_again_ask_for_no_new_analysis(
+    reader: FlaskClient, services: Services, predictor: Predictor, head: Path
+) -> None:
+    upload_folder(reader, head)
+    analyse_all(services, predictor)
+
+    upload_folder(reader, head)
+
+    assert only_job(services).state == "done"

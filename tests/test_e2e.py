@@ -1,0 +1,187 @@
+"""The main job in a real browser against real processes: upload, wait, read, decide, find again."""
+
+import re
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from conftest import missing_service
+from live_clinic import LiveClinic, live_clinic, wait_until
+from model.data.phantom import HeadPhantom, write_series
+
+ANALYSIS_MS = 120_000
+
+CHROMIUM_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="module")
+def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveClinic]:
+    """Falx as `make run` starts it, with its demo study analysed."""
+    with live_clinic(tmp_path_factory.mktemp("clinic")) as running:
+        session = running.log_in()
+        wait_until(
+            lambda: "analysing" not in (text := session.get(running.address).text)
+            and "waiting" not in text,
+            ANALYSIS_MS / 1000,
+            "the demo study is analysed",
+        )
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium."""
+    executable = shutil.which("chromium")
+    if executable is None:
+        missing_service("Chromium is not installed")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=executable, args=list(CHROMIUM_ARGUMENTS)
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser, clinic: LiveClinic) -> Iterator[Page]:
+    """A page of a logged-in administrator; errors of its scripts fail the test."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    opened = context.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    log_in(opened, clinic)
+    yield opened
+    context.close()
+    assert errors == []
+
+
+def log_in(page: Page, clinic: LiveClinic) -> None:
+    page.goto(f"{clinic.address}/login")
+    page.get_by_label("User name").fill("admin")
+    page.get_by_label("Password").fill(clinic.password)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Worklist")).to_be_visible()
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated head CT as a zip, with a file among it that is no image."""
+    folder = tmp_path_factory.mktemp("series")
+    write_series(folder, HeadPhantom(n_slices=12, spacing_mm=10, bleed=True, seed=7))
+    (folder / "notes.txt").write_text("not an image")
+    path = folder / "head.zip"
+    with zipfile.ZipFile(path, "w") as opened:
+        for file in sorted(folder.glob("*.*")):
+            if file != path:
+                opened.write(file, f"head/{file.name}")
+    return path
+
+
+def test_from_upload_to_verdict_and_back(page: Page, clinic: LiveClinic, archive: Path) -> None:
+    page.get_by_role("link", name="Upload", exact=True).click()
+    page.get_by_label("Slices or zip archives").set_input_files(archive)
+    page.get_by_role("button", name="Upload and analyse").click()
+
+    expect(page.get_by_text("12 stored")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("notes.txt")).to_be_visible()
+    expect(page.get_by_text("12 of 12 slices done")).to_be_visible(timeout=ANALYSIS_MS)
+
+    page.get_by_role("link", name="SIMULATED").first.click()
+    probability = page.locator(".findings tbody tr").first.locator(".number").first
+    expect(probability).to_have_text(re.compile(r"^[<>]? ?\d+ %$"))
+    for picture in page.locator("[data-window]").all():
+        assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 512
+
+    page.get_by_label("Verdict on intraparenchymal").select_option("present")
+    page.get_by_label("Comment").fill("Left basal ganglia.")
+    page.get_by_role("button", name="Save verdict").click()
+    expect(page.get_by_text("The verdict is saved.")).to_be_visible()
+
+    page.goto(f"{clinic.address}/?q=SIMULATED&state=reviewed")
+    page.locator("table.worklist tbody a").first.click()
+    expect(page.locator(".history")).to_contain_text("Left basal ganglia.")
+
+
+def test_keys_move_through_the_slices(page: Page) -> None:
+    open_demo_study(page)
+    number = page.locator("#number")
+    page.keyboard.press("Home")
+    expect(number).to_have_text("1")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("PageDown")
+    expect(number).to_have_text("7")
+    before = page.locator("[data-window=brain]").get_attribute("src")
+
+    page.keyboard.press("ArrowUp")
+
+    expect(number).to_have_text("6")
+    assert page.locator("[data-window=brain]").get_attribute("src") != before
+    assert "slice=6" in page.url
+
+
+def test_the_attention_map_comes_and_goes_with_one_key(page: Page) -> None:
+    open_demo_study(page)
+    overlay = page.locator("[data-heat]").first
+    expect(overlay).to_be_hidden()
+
+    page.keyboard.press("h")
+    expect(overlay).to_be_visible()
+
+    page.keyboard.press("h")
+    expect(overlay).to_be_hidden()
+
+
+def test_without_javascript_a_reader_can_do_it_all(
+    browser: Browser, clinic: LiveClinic, archive: Path
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    log_in(page, clinic)
+    page.get_by_role("link", name="Upload", exact=True).click()
+    page.get_by_label("Slices or zip archives").set_input_files(archive)
+    page.get_by_role("button", name="Upload and analyse").click()
+    expect(page.get_by_text("refused", exact=False).first).to_be_visible()
+
+    open_demo_study(page)
+    page.get_by_role("link", name="Next").click()
+    page.get_by_role("button", name="Attention map").click()
+
+    expect(page.locator("[data-heat]").first).to_be_visible()
+    context.close()
+
+
+@pytest.mark.parametrize("path", ["/", "/upload", "/model", "/account", "/admin/users"])
+def test_pages_are_accessible(page: Page, clinic: LiveClinic, path: str) -> None:
+    page.goto(f"{clinic.address}{path}")
+
+    violations = Axe().run(page).response["violations"]
+
+    assert [violation["id"] for violation in violations] == []
+
+
+def test_the_review_page_is_accessible(page: Page) -> None:
+    open_demo_study(page)
+
+    violations = Axe().run(page).response["violations"]
+
+    assert [violation["id"] for violation in violations] == []
+
+
+def open_demo_study(page: Page) -> None:
+    """The study that every new installation has."""
+    page.get_by_role("link", name="Worklist").click()
+    page.locator("table.worklist tbody a").first.click()
+    expect(page.locator("#findings .bar").first).to_be_visible()

@@ -1,0 +1,80 @@
+"""Dependencies point one way."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.config import PROJECT_ROOT
+
+PURE = ("labels", "errors", "windowing")
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Every module that the file names in an import, at any depth."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+def packages(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imported_modules(path)}
+
+
+def sources(folder: str) -> list[Path]:
+    return sorted((PROJECT_ROOT / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", sources("model"), ids=lambda path: path.name)
+def test_the_science_knows_nothing_of_the_clinic(path: Path) -> None:
+    assert not packages(path) & {"app", "flask", "sqlalchemy", "huey"}
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_the_core_imports_only_the_standard_library_and_numpy(name: str) -> None:
+    allowed = sys.stdlib_module_names | {"numpy"}
+
+    assert packages(PROJECT_ROOT / "model" / f"{name}.py") <= allowed
+
+
+@pytest.mark.parametrize("path", sources("app"), ids=lambda path: path.name)
+def test_the_clinic_never_names_torch(path: Path) -> None:
+    assert not packages(path) & {"torch", "torchvision"}
+
+
+@pytest.mark.parametrize(
+    ("lower", "higher"),
+    [
+        ("app/config.py", ("app.db", "app.views", "app.forms", "app.jobs", "app.storage")),
+        ("app/db/models.py", ("app.jobs", "app.views", "app.forms", "app.storage", "app.config")),
+        ("app/storage.py", ("app.db", "app.jobs", "app.views", "app.forms")),
+        ("app/jobs.py", ("app.views", "app.forms", "app.ingest", "app.analysis")),
+        ("app/render.py", ("app.views", "app.forms", "app.jobs", "app.db")),
+        ("app/ingest.py", ("app.views", "app.forms", "app.analysis")),
+        ("app/analysis.py", ("app.views", "app.forms", "app.ingest")),
+    ],
+)
+def test_what_lies_below_does_not_import_what_lies_above(
+    lower: str, higher: tuple[str, ...]
+) -> None:
+    imported = imported_modules(PROJECT_ROOT / lower)
+
+    assert not [name for name in imported if name.startswith(higher)]
+
+
+def test_the_web_process_runs_without_torch(tmp_path: Path) -> None:
+    program = (
+        "import sys; from app.factory import create_app; "
+        f"create_app({{'data': __import__('pathlib').Path({str(tmp_path)!r})}}); "
+        "sys.exit('torch' in sys.modules)"
+    )
+
+    finished = subprocess.run([sys.executable, "-c", program], cwd=PROJECT_ROOT, check=False)
+
+    assert finished.returncode == 0
