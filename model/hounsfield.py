@@ -165,8 +165,8 @@ def _prove(hu: NDArray[np.int32]) -> None:
         raise NotHounsfieldError(f"has no value above {highest:,}, which are not Hounsfield units")
     if int(hu.min()) > -200:
         offset_tissue = int(np.count_nonzero((hu > 850) & (hu < 1180)))
-        tissue = int(np.count_nonzero((hu > -150) & (hu < 300)))
-        if offset_tissue > max(hu.size // 8, tissue // 8):
+        brain = int(np.count_nonzero((hu >= 30) & (hu <= 80)))
+        if offset_tissue > max(hu.size // 8, brain):
             raise NotHounsfieldError(
                 "shows no air and most tissue near 1,000: the values are not Hounsfield units "
                 "(is -1024 missing from the rescale intercept?)"

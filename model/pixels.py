@@ -158,9 +158,9 @@ def _check_stream(stream: bytes, coding: PixelCoding, name: str, pixel_format: P
     if size.precision > pixel_format.bits_allocated:
         problem = f"has {size.precision}-bit pixels for {pixel_format.bits_allocated} bits"
         raise InputRefusedError(name, problem, _ACCEPTED)
-    # Decoders fill the missing part of a cut stream with grey, without an error.
-    is_complete = _jpeg_2000_is_complete if coding is PixelCoding.JPEG_2000 else _jpeg_is_complete
-    if not is_complete(stream):
+    # Decoders fill the missing part of a cut stream with grey, without an error. Behind the end
+    # marker of all three codings, some writers pad with other bytes than zero.
+    if not stream.rstrip(b"\0\xff").endswith(b"\xff\xd9"):
         problem = f"has a {coding.value} stream without its end: it is cut short"
         raise InputRefusedError(name, problem, _ACCEPTED)
 
@@ -193,31 +193,6 @@ def _jpeg_2000_size(stream: bytes) -> _StreamSize | None:
     right, bottom, left, top = struct.unpack_from(">4I", stream, 8)
     samples, depth = struct.unpack_from(">HB", stream, 40)
     return _StreamSize(bottom - top, right - left, samples, (depth & 0x7F) + 1)
-
-
-def _jpeg_is_complete(stream: bytes) -> bool:
-    """Tell whether a JPEG or JPEG-LS stream ends with its end-of-image marker."""
-    return stream.rstrip(b"\0").endswith(b"\xff\xd9")
-
-
-def _jpeg_2000_is_complete(stream: bytes) -> bool:
-    """Tell whether all tile-parts are there (ITU-T T.800 A.4.2).
-
-    Their lengths say so; the end-of-codestream marker is missing from some sound files.
-    """
-    at = 2
-    while stream[at : at + 2] != b"\xff\x90":
-        if stream[at : at + 1] != b"\xff" or at + 4 > len(stream):
-            return False
-        at += 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
-    while stream[at : at + 2] == b"\xff\x90":
-        length = int.from_bytes(stream[at + 6 : at + 10], "big")
-        if length == 0:  # the last tile-part, up to the end marker
-            return stream.rstrip(b"\0").endswith(b"\xff\xd9")
-        if length < 14 or at + length > len(stream):
-            return False
-        at += length
-    return True
 
 
 def _decode_stream(stream: bytes, coding: PixelCoding) -> IntegerImage:
