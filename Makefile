@@ -1,0 +1,58 @@
+# Every command of the project. Each prepares what it needs, and only once.
+
+VENV := .venv
+PYTHON ?= $(shell for name in python3.11 python3; do \
+	$$name -c "" 2> /dev/null && echo $$name && break; done)
+PIP_INSTALL := $(VENV)/bin/python -m pip install --disable-pip-version-check
+
+# Stamps: pip runs again only after a requirement file has changed.
+SERVING := $(VENV)/.serving
+TRAINING := $(VENV)/.training
+TESTING := $(VENV)/.testing
+
+.PHONY: help run test lint bench train image clean
+
+help: ## Show this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+run: $(SERVING) ## Set up, then serve on http://127.0.0.1:8000 until Ctrl-C
+	@$(VENV)/bin/python -m app run
+
+test: lint ## Check style and types, then run every test
+	$(VENV)/bin/python -m pytest
+
+lint: $(TESTING) ## Check style and types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+bench: $(TESTING) ## Measure the speed of reading, analysing and serving
+	$(VENV)/bin/python -m tests.bench
+
+train: $(TRAINING) ## Train the model anew; ARGS="--help" shows the options
+	$(VENV)/bin/python -m model.train $(ARGS)
+
+image: ## Build the container image without Docker and try it (root, Debian)
+	deploy/image.sh
+
+clean: ## Remove everything that make made; data and trained models stay
+	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find app model tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/bin/pip:
+	@test -n "$(PYTHON)" && $(PYTHON) -c "import sys; sys.exit(sys.version_info[:2] != (3, 11))" \
+		|| { echo "Falx needs Python 3.11, and '$(PYTHON)' is not. Install it, or name it:" \
+			"make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(SERVING): requirements.txt | $(VENV)/bin/pip
+	$(PIP_INSTALL) --requirement $<
+	@touch $@
+
+$(TRAINING): requirements-train.txt requirements.txt | $(VENV)/bin/pip
+	$(PIP_INSTALL) --requirement $<
+	@touch $@
+
+$(TESTING): requirements-test.txt requirements-train.txt requirements.txt | $(VENV)/bin/pip
+	$(PIP_INSTALL) --requirement $<
+	@touch $@
