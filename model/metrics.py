@@ -110,6 +110,7 @@ def patient_interval(
     targets: Truth,
     scores: Scores,
     patients: NDArray[np.int64],
+    of_class: int = 1,
     draws: int = 1000,
     seed: int = 0,
 ) -> Interval:
@@ -123,19 +124,19 @@ def patient_interval(
         One label's (or all six, where the metric takes them), first axis slices.
     patients
         Each slice's patient.
+    of_class
+        The class that the metric is about: 1, or 0 for specificity.
     draws, seed
         Number of resamples and their random seed.
 
     Returns
     -------
-    The 2.5th and 97.5th percentile; none where fewer than five patients have the finding.
+    The 2.5th and 97.5th percentile; none where fewer than five patients have the class.
     """
     column = targets if targets.ndim == 1 else targets[:, 0]
-    with_finding = len(np.unique(patients[column == 1]))
-    if with_finding < _MIN_PATIENTS:
-        return Interval(
-            None, None, f"only {with_finding} test patients have it: too few for an interval"
-        )
+    counted = len(np.unique(patients[column == of_class]))
+    if counted < _MIN_PATIENTS:
+        return Interval(None, None, f"patients it is measured on: {counted}, too few for an interval")
     rows_of = [np.flatnonzero(patients == patient) for patient in np.unique(patients)]
     generator = np.random.default_rng(seed)
     values = []

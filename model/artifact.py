@@ -1,0 +1,293 @@
+"""The artefact: a TorchScript file and its model card, verified by SHA-256 before it is loaded."""
+
+import hashlib
+import io
+import json
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import ArtifactError
+from model.labels import LABELS
+from model.windowing import MODEL_WINDOWS
+
+if TYPE_CHECKING:
+    import torch
+
+CARD_NAME: Final = "falx.json"
+NETWORK_NAME: Final = "falx.pt"
+
+FLAGGED: Final = "flagged"
+INDETERMINATE: Final = "indeterminate"
+NOT_FLAGGED: Final = "not flagged"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A measured figure with its 95 % interval; `reason` says why a part is missing."""
+
+    value: float | None
+    interval: tuple[float, float] | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class ThresholdPoint:
+    """A threshold on probability and what it achieved on the test patients.
+
+    `sensitivity` and `specificity` are per slice, the `study_` ones per study, whose score is its
+    highest slice: that is how Falx states a finding.
+    """
+
+    threshold: float
+    sensitivity: Estimate
+    specificity: Estimate
+    study_sensitivity: Estimate
+    study_specificity: Estimate
+
+
+@dataclass(frozen=True)
+class LabelThresholds:
+    """A label's two operating points: nothing is claimed between them."""
+
+    screen: ThresholdPoint
+    alert: ThresholdPoint
+
+
+@dataclass(frozen=True)
+class PartFacts:
+    """Patients and slices of one part of the data, in all and with each label."""
+
+    used_for: str
+    patients: int
+    slices: int
+    patients_with: Mapping[str, int]
+    slices_with: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class TrainingFacts:
+    """What the weights were made from, and how."""
+
+    data_set: str
+    authors: str
+    doi: str
+    licence: str
+    hounsfield_units: str
+    parts: Mapping[str, PartFacts]
+    recipe: Mapping[str, int | float | str]
+    minutes: float
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Figures on the test patients; `per_slice` is label to metric name to estimate."""
+
+    per_slice: Mapping[str, Mapping[str, Estimate]]
+    study: Mapping[str, Estimate]
+    weighted_log_loss: Estimate
+    prevalence_only_log_loss: float
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Everything that must be known about the weights to use them rightly."""
+
+    name: str
+    version: str
+    created: str
+    sha256: str
+    architecture: str
+    parameters: int
+    labels: tuple[str, ...]
+    windows: tuple[Mapping[str, Any], ...]
+    input_size: int
+    calibration: Mapping[str, float]
+    calibration_method: str
+    thresholds: Mapping[str, LabelThresholds]
+    thresholds_chosen: str
+    thresholds_measured_on: str
+    training: TrainingFacts
+    metrics: Metrics
+    intended_use: str
+    disclaimer: str
+    limits: tuple[str, ...]
+
+
+def load_card(path: Path) -> ModelCard:
+    """Read and validate a model card, without torch.
+
+    Raises
+    ------
+    ArtifactError
+        The card is missing or damaged, a field is missing or out of range, or its labels or
+        windows are not those of this software.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        card = _parse_card(content)
+    except OSError as problem:
+        raise ArtifactError(f"The model card {path.name} cannot be read: {problem}.") from problem
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise ArtifactError(
+            f"The model card {path.name} is not a Falx card: {problem!r}."
+        ) from problem
+    _validate(card, path.name)
+    return card
+
+
+def _parse_card(content: dict[str, Any]) -> ModelCard:
+    training, metrics = content["training"], content["metrics"]
+    parts = {name: PartFacts(**part) for name, part in training["parts"].items()}
+    return ModelCard(
+        **{
+            **content,
+            "labels": tuple(content["labels"]),
+            "windows": tuple(content["windows"]),
+            "limits": tuple(content["limits"]),
+            "thresholds": {
+                label: LabelThresholds(**{name: _point(point) for name, point in pair.items()})
+                for label, pair in content["thresholds"].items()
+            },
+            "training": TrainingFacts(**{**training, "parts": parts}),
+            "metrics": Metrics(
+                per_slice={
+                    label: {name: _estimate(value) for name, value in figures.items()}
+                    for label, figures in metrics["per_slice"].items()
+                },
+                study={name: _estimate(value) for name, value in metrics["study"].items()},
+                weighted_log_loss=_estimate(metrics["weighted_log_loss"]),
+                prevalence_only_log_loss=float(metrics["prevalence_only_log_loss"]),
+            ),
+        }
+    )
+
+
+def _point(content: dict[str, Any]) -> ThresholdPoint:
+    estimates = {name: _estimate(value) for name, value in content.items() if name != "threshold"}
+    return ThresholdPoint(threshold=float(content["threshold"]), **estimates)
+
+
+def _estimate(content: dict[str, Any]) -> Estimate:
+    interval = content["interval"]
+    pair = (float(interval[0]), float(interval[1])) if interval else None
+    return Estimate(content["value"], pair, content["reason"])
+
+
+def window_facts() -> list[dict[str, Any]]:
+    """The model's windows as a card records them."""
+    return [{"name": w.name, "center": w.center, "width": w.width} for w in MODEL_WINDOWS]
+
+
+def _validate(card: ModelCard, name: str) -> None:
+    """Refuse a card whose values this software would misuse."""
+    problems = {
+        f"its labels are {', '.join(card.labels)}": card.labels != LABELS,
+        "its windows are not those of this version": list(card.windows) != window_facts(),
+        "its calibration does not cover the six labels": set(card.calibration) != set(LABELS),
+        "its thresholds do not cover the six labels": set(card.thresholds) != set(LABELS),
+        "a temperature is not a positive number": not all(
+            math.isfinite(value) and value > 0 for value in card.calibration.values()
+        ),
+        "a threshold lies outside 0 to 1": not all(
+            0 <= point.threshold <= 1
+            for pair in card.thresholds.values()
+            for point in (pair.screen, pair.alert)
+        ),
+        "it has no SHA-256": len(card.sha256) != 64,
+        f"its input size is {card.input_size}": not 32 <= card.input_size <= 1024,
+    }
+    for problem, present in problems.items():
+        if present:
+            raise ArtifactError(f"The model card {name} cannot be used: {problem}.")
+
+
+def load_network(path: Path, card: ModelCard, device: str) -> "torch.jit.ScriptModule":
+    """Load the TorchScript file, in single precision, once its SHA-256 is the card's.
+
+    Parameters
+    ----------
+    path
+        The `.pt` file; it is read once, and what was hashed is what is loaded.
+    card
+        Its card.
+    device
+        As torch names it: `cpu`, `cuda`, `cuda:1`.
+
+    Raises
+    ------
+    ArtifactError
+        The file is missing, is not the one that the card describes, or cannot be loaded.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as problem:
+        raise ArtifactError(f"The model {path.name} cannot be read: {problem}.") from problem
+    found = hashlib.sha256(content).hexdigest()
+    if found != card.sha256:
+        raise ArtifactError(
+            f"The model {path.name} has SHA-256 {found[:12]}..., its card says "
+            f"{card.sha256[:12]}...: it was changed or belongs to another card."
+        )
+    import torch
+
+    with warnings.catch_warnings():
+        # Upstream deprecated TorchScript in 2.11; Falx's artefact is TorchScript by request.
+        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+        try:
+            network = torch.jit.load(io.BytesIO(content), map_location=device)
+        except RuntimeError as problem:
+            raise ArtifactError(
+                f"The model {path.name} is not a TorchScript file: {problem}."
+            ) from problem
+    return network.float().eval()
+
+
+def calibrated(logits: NDArray[np.float32], temperature: Mapping[str, float]) -> NDArray[np.float32]:
+    """Turn logits into probabilities: one temperature a label, then any >= every subtype.
+
+    Parameters
+    ----------
+    logits
+        float32[S, 6] in `LABELS` order.
+    temperature
+        Label to a positive divisor of its logit (Guo et al. 2017, arXiv 1706.04599).
+
+    Returns
+    -------
+    float32[S, 6], 0..1.
+    """
+    divisors = np.array([temperature[label] for label in LABELS], dtype=np.float64)
+    scaled = np.clip(logits.astype(np.float64) / divisors, -60, 60)
+    probabilities = 1 / (1 + np.exp(-scaled))
+    probabilities[:, 0] = probabilities.max(axis=1)
+    return probabilities.astype(np.float32)
+
+
+def finding_state(label: str, probability: float, card: ModelCard) -> str:
+    """State a finding: flagged, indeterminate or not flagged, at the card's thresholds.
+
+    Parameters
+    ----------
+    label
+        One of `LABELS`.
+    probability
+        Calibrated, 0..1.
+
+    Returns
+    -------
+    `flagged` from the alert threshold on; `not flagged` below the screen threshold (and below the
+    alert threshold); `indeterminate` between.
+    """
+    thresholds = card.thresholds[label]
+    if probability >= thresholds.alert.threshold:
+        return FLAGGED
+    if probability < thresholds.screen.threshold:
+        return NOT_FLAGGED
+    return INDETERMINATE
