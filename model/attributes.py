@@ -6,7 +6,6 @@ representation can raise anything but `UnreadableError`.
 
 import math
 import struct
-import unicodedata
 import warnings
 from typing import Final
 
@@ -133,7 +132,7 @@ def _decode(raw: bytes, vr: str, encodings: list[str], *, big_endian: bool) -> s
         text = _decode_localized(raw, vr, encodings)
     else:
         text = raw.decode("ascii", "replace")
-    return _clean(text)
+    return _clean(text.rstrip("= \0") if vr == "PN" else text)
 
 
 def _decode_localized(raw: bytes, vr: str, encodings: list[str]) -> str:
@@ -147,9 +146,8 @@ def _decode_localized(raw: bytes, vr: str, encodings: list[str]) -> str:
 
 
 def _clean(text: str) -> str:
-    """Drop control and direction-changing characters, outer spaces and what is too long."""
-    kept = "".join(c if unicodedata.category(c) not in ("Cc", "Cf", "Cs") else " " for c in text)
-    kept = kept.strip(" \0")
+    """Blank control and direction-changing characters; drop outer spaces and what is too long."""
+    kept = "".join(c if c.isprintable() else " " for c in text).strip()
     if len(kept) <= MAX_SHOWN_CHARACTERS:
         return kept
     return kept[: MAX_SHOWN_CHARACTERS - 1] + "…"

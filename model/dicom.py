@@ -14,7 +14,7 @@ from model.errors import InputRefusedError
 from model.hounsfield import NotHounsfieldError, Padding, Rescale, to_hounsfield
 from model.pixels import PixelFormat, decode_cells, stored_values
 from model.prescan import Scan, scan_file
-from model.slice_warnings import attribute_warnings
+from model.slice_warnings import attribute_warnings, geometry_warnings
 from model.transfer_syntaxes import uid_name
 
 _CT_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.2"
@@ -25,6 +25,9 @@ _MULTI_FRAME_CT: Final = {
 _READS_CT: Final = "Falx reads CT images, one slice a file."
 _UID: Final = re.compile(r"[0-9.]{1,64}")
 _SLOPES: Final = (1e-3, 100.0)
+_LEAST_MM: Final = 0.01
+_MOST_MM: Final = 10_000.0
+"""Positions, distances and direction cosines beyond are nonsense."""
 
 
 @dataclass(frozen=True)
@@ -144,20 +147,26 @@ def read_pixels(header: CTHeader) -> CTSlice:
     except NotHounsfieldError as problem:
         raise InputRefusedError(scan.name, str(problem), _READS_CT) from None
     position = _vector(scan, "ImagePositionPatient", 3)
-    spacing = _vector(scan, "PixelSpacing", 2)
-    thickness = _vector(scan, "SliceThickness", 1)
-    instance_number = _vector(scan, "InstanceNumber", 1)
+    orientation = _vector(scan, "ImageOrientationPatient", 6)
+    spacing = _vector(scan, "PixelSpacing", 2, least=_LEAST_MM)
+    thickness = _vector(scan, "SliceThickness", 1, least=_LEAST_MM)
+    usable = {
+        "PixelSpacing": spacing is not None,
+        "ImagePositionPatient": position is not None,
+        "ImageOrientationPatient": orientation is not None,
+    }
+    of_attributes = attribute_warnings(attributes, lossy=scan.transfer_syntax.lossy)
     return CTSlice(
         hu=hu,
         sop_instance_uid=attributes["SOPInstanceUID"],
         series_instance_uid=attributes["SeriesInstanceUID"],
         study_instance_uid=attributes["StudyInstanceUID"],
-        instance_number=None if instance_number is None else int(instance_number[0]),
+        instance_number=_instance_number(attributes),
         position_mm=None if position is None else (position[0], position[1], position[2]),
-        orientation=_vector(scan, "ImageOrientationPatient", 6),
-        pixel_spacing_mm=(spacing[0], spacing[1]) if spacing and min(spacing) > 0 else None,
-        slice_thickness_mm=thickness[0] if thickness and thickness[0] > 0 else None,
-        warnings=repairs + attribute_warnings(attributes, lossy=scan.transfer_syntax.lossy),
+        orientation=orientation,
+        pixel_spacing_mm=None if spacing is None else (spacing[0], spacing[1]),
+        slice_thickness_mm=None if thickness is None else thickness[0],
+        warnings=repairs + of_attributes + geometry_warnings(usable),
         attributes=attributes,
     )
 
@@ -249,10 +258,19 @@ def _padding(scan: Scan) -> Padding | None:
     return Padding(value, unsigned_short(scan, "PixelPaddingRangeLimit"))
 
 
-def _vector(scan: Scan, keyword: str, length: int) -> tuple[float, ...] | None:
+def _instance_number(attributes: dict[str, str]) -> int | None:
+    """Return the Instance Number if it is an integer string (PS3.5 section 6.2), else None."""
+    text = attributes.get("InstanceNumber", "")
+    return int(text) if re.fullmatch(r"[+-]?[0-9]{1,9}", text) else None
+
+
+def _vector(
+    scan: Scan, keyword: str, length: int, least: float = -_MOST_MM
+) -> tuple[float, ...] | None:
     """Read an optional attribute of so many numbers; what is unusable counts as absent."""
     try:
         values = numbers(scan, keyword)
     except UnreadableError:
         return None
-    return values if len(values) == length else None
+    sensible = len(values) == length and all(least <= value <= _MOST_MM for value in values)
+    return values if sensible else None

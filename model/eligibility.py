@@ -115,7 +115,12 @@ _BONE_HU: Final = 250
 _SOFT_HU: Final = (-20, 100)
 _CHEST_WIDTH_MM: Final = 280.0
 _LEAST_BODY_FRACTION: Final = 0.01
-_LEAST_BRAIN_FRACTION: Final = 0.15
+_ENOUGH_SLICES: Final = 5
+"""So many slices of a head include one that shows a ring of skull."""
+_LEAST_BONE_FRACTION: Final = 0.002
+_HEAD_BONE_FRACTION: Final = 0.13
+"""Of the body: base and top of a skull have 0.14 to 0.5 without a ring, trunks 0.05 to 0.1."""
+_LEAST_BRAIN_FRACTION: Final = 0.12
 """Of the body: soft tissue inside a closed ring of bone. Heads reach 0.4 to 0.7, trunks 0.02."""
 
 
@@ -144,8 +149,8 @@ def judge_series(
     Returns
     -------
     Refused are series without a body, and those without any closed skull that are as wide as a
-    trunk or show no bone at all. In doubt, as with a single slice of the vertex or of the skull
-    base, the series is eligible with a warning.
+    trunk or show no bone at all. A few slices of the base or of the top of a skull show no ring
+    but much bone. What is left is in doubt, and eligible with a warning.
     """
     if not hu:
         return Eligibility(False, "There is no slice to analyse.", ())
@@ -163,8 +168,11 @@ def judge_series(
         width = float(np.median(widths))
         reason = f"The slices show a body {width:.0f} mm wide and no skull: this is no head."
         return Eligibility(False, reason, ())
-    if max(s.bone_fraction for s in bodies) < 0.005:
+    most_bone = max(s.bone_fraction for s in bodies)
+    if most_bone < _LEAST_BONE_FRACTION:
         return Eligibility(False, "The slices show no bone: this is no head.", ())
+    if most_bone >= _HEAD_BONE_FRACTION and len(bodies) < _ENOUGH_SLICES:
+        return Eligibility(True, "", ())
     doubt = "No closed skull is seen in these slices; make sure that they show a head."
     return Eligibility(True, "", (doubt,))
 
@@ -183,7 +191,9 @@ def _signs(hu: NDArray[np.int16], spacing_mm: tuple[float, float] | None) -> _Sl
     if n_body == 0:
         return _SliceSigns(0.0, 0.0, 0.0, None)
     soft = (typical > _SOFT_HU[0]) & (typical < _SOFT_HU[1])
-    enclosed = ~bone & ~_reached_from_border(~bone) & soft
+    # Fissures, sutures and the orbits leave gaps of a few millimetres in the ring.
+    wall = _wider(bone)
+    enclosed = ~wall & ~_reached_from_border(~wall) & soft
     filled_columns = np.flatnonzero(np.count_nonzero(body, axis=0) > 2)
     extent = float(np.ptp(filled_columns) + 1) * step if len(filled_columns) else 0.0
     return _SliceSigns(
@@ -230,12 +240,17 @@ def _grow(seed: NDArray[np.bool_], within: NDArray[np.bool_]) -> NDArray[np.bool
     """Grow a seed inside a mask until it is full, through edges."""
     grown = seed & within
     while True:
-        wider = grown.copy()
-        wider[1:] |= grown[:-1]
-        wider[:-1] |= grown[1:]
-        wider[:, 1:] |= grown[:, :-1]
-        wider[:, :-1] |= grown[:, 1:]
-        wider &= within
+        wider = _wider(grown) & within
         if np.array_equal(wider, grown):
             return grown
         grown = wider
+
+
+def _wider(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Widen a mask by one pixel through edges."""
+    wider = mask.copy()
+    wider[1:] |= mask[:-1]
+    wider[:-1] |= mask[1:]
+    wider[:, 1:] |= mask[:, :-1]
+    wider[:, :-1] |= mask[:, 1:]
+    return wider

@@ -55,6 +55,11 @@ class SandboxedReader:
         self._limits = limits or SandboxLimits()
         self._child: subprocess.Popen[bytes] | None = None
 
+    @property
+    def child_id(self) -> int | None:
+        """The process id of the child, or None before the first file."""
+        return None if self._child is None else self._child.pid
+
     def __enter__(self) -> Self:
         return self
 
@@ -81,10 +86,10 @@ class SandboxedReader:
             if "refused" in header:
                 refused = header["refused"]
                 raise InputRefusedError(name, refused["problem"], refused["accepted"])
-        except (_ChildFailedError, ValueError, TypeError, KeyError) as failure:
+        except (_ChildFailedError, BrokenPipeError, ValueError, TypeError, KeyError) as failure:
             self.close()
             _log.warning("reader process failed: %s", failure)
-            clause = str(failure) if isinstance(failure, _ChildFailedError) else "answered nonsense"
+            clause = str(failure) if isinstance(failure, _ChildFailedError) else "crashed"
             problem = f"could not be read: the reader {clause}"
             raise InputRefusedError(name, problem, _SOUND_FILES) from None
         _log.error("unexpected error in the reader: %s", header.get("failed"))
@@ -104,20 +109,30 @@ class SandboxedReader:
 
     def _exchange(self, data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
         """Send one file, and return the answer's header and body."""
-        child = self._running_child()
         message = pack_lengths_and_header({"name": name}, len(data)) + data
-        deadline = time.monotonic() + self._limits.wall_seconds
-        conversation = _Conversation(child, deadline)
         try:
-            conversation.send(message)
+            child, conversation = self._start_conversation(message)
+        except BrokenPipeError:
+            # The child had died since the last file, which is not this file's fault.
+            self.close()
+            child, conversation = self._start_conversation(message)
+        try:
             header_bytes, body_bytes = LENGTHS.unpack(conversation.receive(LENGTHS.size))
             most = 2 * self._limits.child.read.most_rows_columns**2
             if header_bytes > _MAX_HEADER_BYTES or body_bytes > most:
                 raise _ChildFailedError("answered nonsense")
             header = json.loads(conversation.receive(header_bytes))
             return header, conversation.receive(body_bytes)
-        except (BrokenPipeError, EOFError):
+        except EOFError:
             raise _ChildFailedError(self._cause_of_death(child)) from None
+
+    def _start_conversation(
+        self, message: bytes
+    ) -> "tuple[subprocess.Popen[bytes], _Conversation]":
+        child = self._running_child()
+        conversation = _Conversation(child, time.monotonic() + self._limits.wall_seconds)
+        conversation.send(message)
+        return child, conversation
 
     def _running_child(self) -> subprocess.Popen[bytes]:
         """Return the child; start one where there is none, or where it has died."""

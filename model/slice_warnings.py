@@ -39,14 +39,20 @@ def attribute_warnings(attributes: Mapping[str, str], *, lossy: bool) -> tuple[s
         warnings.append(f"The sharp kernel {kernel[:16]} raises noise in brain; use a soft one.")
     if attributes.get("RescaleType") == "US":
         warnings.append("The file does not say that its values are Hounsfield units.")
-    for keyword, meaning in (
-        ("PixelSpacing", "sizes cannot be measured"),
-        ("ImagePositionPatient", "the slice's place in the head is unknown"),
-        ("ImageOrientationPatient", "left and right follow convention"),
-    ):
-        if keyword not in attributes:
-            warnings.append(f"The file has no {keyword}: {meaning}.")
     return tuple(warnings)
+
+
+def geometry_warnings(usable: Mapping[str, bool]) -> tuple[str, ...]:
+    """Return a warning for each attribute of the image plane that is absent or unusable."""
+    return tuple(
+        f"The file has no usable {keyword}: {meaning}."
+        for keyword, meaning in (
+            ("PixelSpacing", "sizes cannot be measured"),
+            ("ImagePositionPatient", "the slice's place in the head is unknown"),
+            ("ImageOrientationPatient", "left and right follow convention"),
+        )
+        if not usable[keyword]
+    )
 
 
 def age_in_years(attributes: Mapping[str, str]) -> float | None:

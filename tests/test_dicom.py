@@ -333,7 +333,9 @@ def test_what_is_usual_is_no_warning(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("keyword", ["ImagePositionPatient", "PixelSpacing", "InstanceNumber"])
-@pytest.mark.parametrize("value", ["", "abc", "NaN\\1\\1", "1\\2\\3\\4\\5\\6\\7", "-1\\-1"])
+@pytest.mark.parametrize(
+    "value", ["", "abc", "NaN\\1\\1", "1\\2\\3\\4\\5\\6\\7", "1e99", "1e99\\1e99"]
+)
 def test_unusable_geometry_counts_as_absent(keyword: str, value: str) -> None:
     changed: dict[str, Any] = {keyword: value}
 
