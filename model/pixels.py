@@ -20,6 +20,8 @@ _JPEG_SIZE_MARKERS: Final = {0xC0: 8, 0xC1: 12, 0xC2: 12, 0xC3: 16}
 """Start-of-frame markers of the JPEG processes that Falx decodes, with the deepest precision."""
 _JPEG_LS_SIZE_MARKER: Final = 0xF7
 _RLE_HEADER_BYTES: Final = 64
+_MOST_PARTS: Final = 400
+"""A progressive JPEG has about 10 scans; 64 x 64 tiles are 324 in an image of 1024 x 1024."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class _StreamSize:
     columns: int
     samples: int
     precision: int
+    parts: int
+    """Scans or tiles: each costs time and memory of its own, whatever its size."""
 
 
 def decode_cells(scan: Scan, pixel_format: PixelFormat) -> IntegerImage:
@@ -158,6 +162,9 @@ def _check_stream(stream: bytes, coding: PixelCoding, name: str, pixel_format: P
     if size.precision > pixel_format.bits_allocated:
         problem = f"has {size.precision}-bit pixels for {pixel_format.bits_allocated} bits"
         raise InputRefusedError(name, problem, _ACCEPTED)
+    if size.parts > _MOST_PARTS:
+        problem = f"has a {coding.value} stream of {size.parts:,} tiles or scans"
+        raise InputRefusedError(name, problem, _ACCEPTED)
     # Decoders fill the missing part of a cut stream with grey, without an error. Behind the end
     # marker of all three codings, some writers pad with other bytes than zero.
     if not stream.rstrip(b"\0\xff").endswith(b"\xff\xd9"):
@@ -179,7 +186,10 @@ def _jpeg_size(stream: bytes) -> _StreamSize | None:
         if marker in _JPEG_SIZE_MARKERS or marker == _JPEG_LS_SIZE_MARKER:
             precision, rows, columns, samples = struct.unpack_from(">BHHB", stream, at + 4)
             deepest = _JPEG_SIZE_MARKERS.get(marker, 16)
-            return _StreamSize(rows, columns, samples, precision) if precision <= deepest else None
+            if precision > deepest:
+                return None
+            # Entropy-coded data never hold this marker, so that each one starts a scan.
+            return _StreamSize(rows, columns, samples, precision, stream.count(b"\xff\xda"))
         if marker == 0xDA:
             return None
         at += 2 + length
@@ -190,9 +200,14 @@ def _jpeg_2000_size(stream: bytes) -> _StreamSize | None:
     """Read the SIZ segment of a JPEG 2000 codestream (ITU-T T.800 A.5.1)."""
     if stream[:4] != b"\xff\x4f\xff\x51":
         return None
-    right, bottom, left, top = struct.unpack_from(">4I", stream, 8)
+    right, bottom, left, top, tile_width, tile_height = struct.unpack_from(">6I", stream, 8)
     samples, depth = struct.unpack_from(">HB", stream, 40)
-    return _StreamSize(bottom - top, right - left, samples, (depth & 0x7F) + 1)
+    rows, columns = bottom - top, right - left
+    if not tile_width or not tile_height:
+        return None
+    # One more each way, because the tiles need not start with the image.
+    n_tiles = (rows // tile_height + 2) * (columns // tile_width + 2)
+    return _StreamSize(rows, columns, samples, (depth & 0x7F) + 1, n_tiles)
 
 
 def _decode_stream(stream: bytes, coding: PixelCoding) -> IntegerImage:

@@ -27,7 +27,7 @@ class ChildLimits:
 
     read: ReadLimits = field(default_factory=ReadLimits)
     address_space_bytes: int = 2**30
-    cpu_seconds: float = 10.0
+    cpu_seconds: float = 6.0
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -111,9 +111,17 @@ def jpeg_ls_of_size(rows: int, columns: int) -> bytes:
     return ct_file(syntax=JPEG_LS_LOSSLESS, PixelData=[stream])
 
 
-def jpeg_2000_of_size(rows: int, columns: int) -> bytes:
-    """Return a JPEG 2000 stream whose header promises an image of that size."""
-    size = struct.pack(">HH8IH3B", 41, 0, columns, rows, 0, 0, columns, rows, 0, 0, 1, 15, 1, 1)
+def jpeg_of_scans(count: int) -> bytes:
+    """Return a JPEG stream of the right size in very many scans."""
+    sound = jpeg_of_size(64, 80)
+    scan = b"\xff\xda\0\x08\1\1\0\1\0\0\x7f"
+    stream = sound[sound.index(b"\xff\xd8") :].split(b"\xff\xda")[0] + scan * count + b"\xff\xd9"
+    return ct_file(syntax=JPEG_LOSSLESS_SV1, PixelData=[stream])
+
+
+def jpeg_2000_of_size(rows: int, columns: int, tile: int = 2**31) -> bytes:
+    """Return a JPEG 2000 stream whose header promises an image of that size, in such tiles."""
+    size = struct.pack(">HH8IH3B", 41, 0, columns, rows, 0, 0, tile, tile, 0, 0, 1, 15, 1, 1)
     stream = b"\xff\x4f\xff\x51" + size + b"\xff\x90" + bytes(64) + b"\xff\xd9"
     return ct_file(syntax=JPEG_2000_LOSSLESS, PixelData=[stream])
 
@@ -136,6 +144,8 @@ BOMBS: Final = {
     "jpeg of 3 samples": lambda: jpeg_of_size(64, 80, samples=3),
     "jpeg-ls of 65,500": lambda: jpeg_ls_of_size(65500, 65500),
     "jpeg 2000 of 2,000,000,000": lambda: jpeg_2000_of_size(2 * 10**9, 2 * 10**9),
+    "jpeg of 1,000,000 scans": lambda: jpeg_of_scans(1_000_000),
+    "jpeg 2000 of 1,280 tiles": lambda: jpeg_2000_of_size(64, 80, tile=2),
     "rle 1000 MB": lambda: rle_bomb(1000),
 }
 """Every bomb, by name; each call builds one. All must be refused without great cost."""

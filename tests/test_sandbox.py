@@ -125,6 +125,7 @@ def test_a_child_that_dies_between_files_is_replaced() -> None:
         reader.read(ct_file(), "a.dcm")
         assert reader.child_id is not None
         os.kill(reader.child_id, signal.SIGKILL)
+        os.waitid(os.P_PID, reader.child_id, os.WEXITED | os.WNOWAIT)
 
         assert reader.read(ct_file(), "a.dcm").hu.shape == (64, 80)
 
