@@ -241,15 +241,21 @@ def load_network(path: Path, card: ModelCard, device: str) -> "torch.jit.ScriptM
         # Upstream deprecated TorchScript in 2.11; Falx's artefact is TorchScript by request.
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
         try:
-            network = torch.jit.load(io.BytesIO(content), map_location=device)
+            network: torch.jit.ScriptModule = torch.jit.load(  # type: ignore[no-untyped-call]
+                io.BytesIO(content), map_location=device
+            )
         except RuntimeError as problem:
             raise ArtifactError(
                 f"The model {path.name} is not a TorchScript file: {problem}."
             ) from problem
-    return network.float().eval()
+    network.float()
+    network.eval()
+    return network
 
 
-def calibrated(logits: NDArray[np.float32], temperature: Mapping[str, float]) -> NDArray[np.float32]:
+def calibrated(
+    logits: NDArray[np.float32], temperature: Mapping[str, float]
+) -> NDArray[np.float32]:
     """Turn logits into probabilities: one temperature a label, then any >= every subtype.
 
     Parameters

@@ -128,7 +128,7 @@ def choose_thresholds(part: PartPredictions, temperature: Mapping[str, float]) -
     probabilities = calibrated(part.logits, temperature)
     thresholds = {}
     for i, label in enumerate(LABELS):
-        truth = per_patient_maximum(part.targets[:, i], part.patients).astype(np.int64)
+        truth = per_patient_maximum(part.targets[:, i], part.patients)
         score = per_patient_maximum(probabilities[:, i], part.patients)
         thresholds[label] = {
             "screen": threshold_at_sensitivity(truth, score, SCREEN_SENSITIVITY),

@@ -1,4 +1,7 @@
-"""Measure a calibrated run on the test patients: ``python -m model.evaluate --data ... --run ...``."""
+"""Measure a calibrated run on the test patients.
+
+``python -m model.evaluate --data ... --cache ... --run ...``
+"""
 
 import argparse
 import json
@@ -53,7 +56,7 @@ def estimate(
     value = metric(targets, scores)
     if not np.isfinite(value):
         return {"value": None, "interval": None, "reason": "no test patient to measure it on"}
-    interval = patient_interval(metric, targets, scores, patients, of_class)
+    interval = patient_interval(metric, targets, scores, patients, of_class=of_class)
     known = interval.low is not None and interval.high is not None
     pair = [round(interval.low or 0.0, 4), round(interval.high or 0.0, 4)] if known else None
     return {"value": round(value, 4), "interval": pair, "reason": interval.reason}
@@ -64,7 +67,7 @@ def measure_threshold(
 ) -> dict[str, Any]:
     """Sensitivity and specificity of one label's threshold, per slice and per study."""
     targets, scores, patients = slices
-    truth = per_patient_maximum(targets, patients).astype(np.int64)
+    truth = per_patient_maximum(targets, patients)
     studies = (truth, per_patient_maximum(scores, patients), np.unique(patients))
     found = partial(sensitivity, threshold=threshold)
     spared = partial(specificity, threshold=threshold)
@@ -96,7 +99,7 @@ def measure(
     for i, label in enumerate(LABELS):
         slices = (part.targets[:, i], probabilities[:, i], part.patients)
         per_slice[label] = {name: estimate(metric, *slices) for name, metric in _PER_SLICE.items()}
-        truth = per_patient_maximum(slices[0], part.patients).astype(np.int64)
+        truth = per_patient_maximum(slices[0], part.patients)
         score = per_patient_maximum(slices[1], part.patients)
         study[f"auc_{label}"] = estimate(auc, truth, score, np.unique(part.patients))
         chosen = calibration["thresholds"][label]

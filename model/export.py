@@ -32,17 +32,28 @@ INTENDED_USE: Final = (
 )
 
 LIMITS: Final = (
-    "Never tested on scans of another hospital, nor on the RSNA 2019 set or CQ500; figures at "
-    "another hospital may be much lower.",
-    "Trained on few patients: see the counts. Epidural apart, each subtype was seen in a handful "
-    "of patients only, and its figures on the test patients are anecdotes.",
-    "All patients had head trauma and came from one hospital; bleeding without trauma is not "
-    "represented.",
-    "Trained on Hounsfield units recovered from 8-bit JPEG images, 5 mm slices; not on DICOM.",
+    (
+        "Never tested on scans of another hospital, nor on the RSNA 2019 set or CQ500: expect "
+        "lower figures elsewhere."
+    ),
+    (
+        "Trained on few patients: see the counts. Intraventricular, subarachnoid and subdural "
+        "hemorrhage were seen in two to four patients each, and their figures are anecdotes."
+    ),
+    (
+        "All patients had head trauma and came from one hospital: bleeding without trauma is not "
+        "represented."
+    ),
+    "Trained on Hounsfield units recovered from 8-bit JPEG images of 5 mm slices, not on DICOM.",
     "Trained from scratch, without pre-trained weights, for a short time on a small computer.",
     "Not tested on children, with contrast medium, after surgery, or with metal artefacts.",
     "Each slice is judged alone: the network does not yet look at neighbouring slices.",
-    "The attention map is coarse and shows where the network looked, not the outline of a lesion.",
+    "The attention map is coarse: it shows where the network looked, not the outline of a lesion.",
+)
+
+CALIBRATION_METHOD: Final = (
+    "exact correction of the head's bias for the share of positives drawn in training, then one "
+    "temperature a label, then any >= every subtype"
 )
 
 TRAINING_DATA: Final = {
@@ -74,7 +85,7 @@ def script(network: HemorrhageNetwork) -> torch.jit.ScriptModule:
     with warnings.catch_warnings():
         # Upstream deprecated TorchScript in 2.11; Falx's artefact is TorchScript by request.
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
-        network.preprocess.windows = torch.jit.trace(
+        network.preprocess.windows = torch.jit.trace(  # type: ignore[no-untyped-call]
             network.preprocess.windows, torch.zeros(2, 8, 8)
         )
         scripted: torch.jit.ScriptModule = torch.jit.script(network)
@@ -117,6 +128,7 @@ def build_card(
     content: Mapping[str, Any],
     calibration: Mapping[str, Any],
     evaluation: Mapping[str, Any],
+    *,
     sha256: str,
     parameters: int,
     minutes: float,
@@ -137,8 +149,7 @@ def build_card(
         "windows": window_facts(),
         "input_size": calibration["input_size"],
         "calibration": calibration["temperature"],
-        "calibration_method": "exact correction of the head's bias for the share of positives drawn "
-        "in training, then one temperature a label, then any >= every subtype",
+        "calibration_method": CALIBRATION_METHOD,
         "thresholds": evaluation["thresholds"],
         "thresholds_chosen": "on the calibration patients' highest slices: screen at sensitivity "
         "0.95, alert at specificity 0.95",
@@ -192,9 +203,7 @@ def main(arguments: list[str] | None = None) -> None:
     calibration = read_result(
         options.run / "calibration.json", ("input_size", "temperature", "thresholds")
     )
-    evaluation = read_result(
-        options.run / "evaluation.json", ("metrics", "thresholds", "parts")
-    )
+    evaluation = read_result(options.run / "evaluation.json", ("metrics", "thresholds", "parts"))
     content = load_checkpoint(options.run / "last.pt")
     if content["epoch"] != calibration.get("epoch"):
         raise TrainingError(
@@ -206,7 +215,9 @@ def main(arguments: list[str] | None = None) -> None:
     minutes = training_minutes(options.run / "log.csv")
     weights = network_bytes(script(network))
     sha256 = hashlib.sha256(weights).hexdigest()
-    card = build_card(content, calibration, evaluation, sha256, parameters, minutes)
+    card = build_card(
+        content, calibration, evaluation, sha256=sha256, parameters=parameters, minutes=minutes
+    )
     options.to.mkdir(parents=True, exist_ok=True)
     write_atomically(options.to / NETWORK_NAME, weights)
     write_atomically(options.to / CARD_NAME, (json.dumps(card, indent=1) + "\n").encode())

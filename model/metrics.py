@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ _MIN_PATIENTS: Final = 5
 
 Truth = NDArray[np.int64]
 Scores = NDArray[np.floating]
+Number = TypeVar("Number", np.int64, np.float32)
 Metric = Callable[[Truth, Scores], float]
 
 
@@ -52,9 +53,7 @@ def brier(targets: Truth, probabilities: Scores) -> float:
     return float(brier_score_loss(targets, probabilities, pos_label=1))
 
 
-def expected_calibration_error(
-    targets: Truth, probabilities: Scores, bins: int = 10
-) -> float:
+def expected_calibration_error(targets: Truth, probabilities: Scores, bins: int = 10) -> float:
     """Mean gap between probability and observed share over equal-width bins (Guo et al. 2017).
 
     Parameters
@@ -110,6 +109,7 @@ def patient_interval(
     targets: Truth,
     scores: Scores,
     patients: NDArray[np.int64],
+    *,
     of_class: int = 1,
     draws: int = 1000,
     seed: int = 0,
@@ -136,7 +136,8 @@ def patient_interval(
     column = targets if targets.ndim == 1 else targets[:, 0]
     counted = len(np.unique(patients[column == of_class]))
     if counted < _MIN_PATIENTS:
-        return Interval(None, None, f"patients it is measured on: {counted}, too few for an interval")
+        reason = f"patients it is measured on: {counted}, too few for an interval"
+        return Interval(None, None, reason)
     rows_of = [np.flatnonzero(patients == patient) for patient in np.unique(patients)]
     generator = np.random.default_rng(seed)
     values = []
@@ -148,8 +149,6 @@ def patient_interval(
     return Interval(float(low), float(high))
 
 
-def per_patient_maximum(
-    values: NDArray[np.floating] | Truth, patients: NDArray[np.int64]
-) -> NDArray[np.floating] | Truth:
+def per_patient_maximum(values: NDArray[Number], patients: NDArray[np.int64]) -> NDArray[Number]:
     """Greatest value of each patient's slices, patients ascending: a study's score or truth."""
     return np.array([values[patients == patient].max() for patient in np.unique(patients)])

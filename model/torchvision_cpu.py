@@ -16,9 +16,9 @@ _SCHEMAS: Final = (
 
 
 def _declare_operators() -> torch.library.Library:
-    library = torch.library.Library("torchvision", "DEF")
+    library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
     for schema in _SCHEMAS:
-        library.define(schema)
+        library.define(schema)  # type: ignore[no-untyped-call]
     return library
 
 

@@ -139,14 +139,19 @@ def recover_hu(pixels: SlicePixels, bone_offset: float) -> NDArray[np.int16]:
     hu = BRAIN_LOWEST_HU + BRAIN_HU_PER_GREY * brain
     if pixels.bone is None:
         hu[pixels.brain == 0] = HU_MIN
-        return np.rint(hu).astype(np.int16)
+        return _as_hu(hu)
     coarse = BRAIN_LOWEST_HU + BONE_HU_PER_GREY * (pixels.bone - np.float32(bone_offset))
     # JPEG rings by a few grey levels at edges: the ends are taken a little inside 0 and 255.
     low, high = pixels.brain < 4, pixels.brain > 251
     hu[low] = np.minimum(coarse[low], BRAIN_LOWEST_HU)
     hu[high] = np.maximum(coarse[high], BRAIN_LOWEST_HU + 120)
     hu[(pixels.bone < 2) & low] = HU_MIN
-    return np.rint(np.clip(hu, HU_MIN, 3072)).astype(np.int16)
+    return _as_hu(np.clip(hu, HU_MIN, 3072))
+
+
+def _as_hu(values: NDArray[np.float32]) -> NDArray[np.int16]:
+    rounded: NDArray[np.int16] = np.rint(values).astype(np.int16)
+    return rounded
 
 
 def recover_patient(root: Path, slices: list[LabelledSlice]) -> tuple[NDArray[np.int16], float]:
@@ -160,7 +165,7 @@ def reduce_by_mean(hu: NDArray[np.int16]) -> NDArray[np.int16]:
     """Halve rows and columns of int16[S, H, W] by the mean of 2 x 2 pixels; H and W are even."""
     count, height, width = hu.shape
     blocks = hu.reshape(count, height // _REDUCTION, _REDUCTION, width // _REDUCTION, _REDUCTION)
-    return np.rint(blocks.mean(axis=(2, 4), dtype=np.float32)).astype(np.int16)
+    return _as_hu(blocks.mean(axis=(2, 4), dtype=np.float32))
 
 
 def open_cache(root: Path, cache: Path) -> NDArray[np.int16]:

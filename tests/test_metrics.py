@@ -1,0 +1,128 @@
+"""The figures Falx reports, against hand-made cases and scikit-learn."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss
+
+from model.labels import METRIC_WEIGHTS
+from model.metrics import (
+    auc,
+    average_precision,
+    brier,
+    expected_calibration_error,
+    patient_interval,
+    per_patient_maximum,
+    sensitivity,
+    specificity,
+    threshold_at_sensitivity,
+    threshold_at_specificity,
+    weighted_log_loss,
+)
+
+
+def test_the_weighted_log_loss_is_the_weighted_mean_of_the_labels_losses() -> None:
+    generator = np.random.default_rng(0)
+    targets = generator.integers(0, 2, (50, 6))
+    probabilities = generator.random((50, 6))
+
+    loss = weighted_log_loss(targets, probabilities)
+
+    per_label = [log_loss(targets[:, i], probabilities[:, i]) for i in range(6)]
+    assert loss == pytest.approx(np.average(per_label, weights=METRIC_WEIGHTS))
+
+
+def test_the_stage_1_prevalence_of_rsna_scores_what_the_leaderboard_knows() -> None:
+    prevalence = np.array([0.1440, 0.0041, 0.0482, 0.0352, 0.0476, 0.0630])
+    targets = (np.arange(100_000)[:, None] < prevalence * 100_000).astype(np.int64)
+
+    loss = weighted_log_loss(targets, np.broadcast_to(prevalence, targets.shape))
+
+    assert loss == pytest.approx(0.232, abs=0.002)
+
+
+def test_a_certain_and_wrong_probability_costs_a_finite_loss() -> None:
+    loss = weighted_log_loss(np.ones((1, 6), np.int64), np.zeros((1, 6)))
+
+    assert loss == pytest.approx(-np.log(1e-15))
+
+
+def test_one_class_alone_has_no_auc_and_no_average_precision() -> None:
+    nothing = np.zeros(4, np.int64)
+
+    assert np.isnan(auc(nothing, np.arange(4.0)))
+    assert np.isnan(average_precision(nothing, np.arange(4.0)))
+
+
+def test_a_perfect_order_has_auc_and_average_precision_of_one() -> None:
+    targets = np.array([0, 0, 1, 1])
+
+    assert auc(targets, np.arange(4.0)) == 1
+    assert average_precision(targets, np.arange(4.0)) == 1
+
+
+def test_probabilities_equal_to_the_observed_share_have_no_calibration_error() -> None:
+    targets = np.array([0, 0, 0, 1])
+    probabilities = np.full(4, 0.25)
+
+    assert expected_calibration_error(targets, probabilities) == pytest.approx(0)
+    assert brier(targets, probabilities) == pytest.approx(0.1875)
+
+
+def test_overconfidence_shows_as_calibration_error() -> None:
+    assert expected_calibration_error(np.array([0, 1]), np.ones(2)) == pytest.approx(0.5)
+
+
+def test_a_screening_threshold_finds_the_wanted_share_of_positives() -> None:
+    targets = np.repeat([0, 1], 100)
+    scores = np.random.default_rng(1).random(200)
+
+    threshold = threshold_at_sensitivity(targets, scores, 0.95)
+
+    assert sensitivity(targets, scores, threshold) == pytest.approx(0.95)
+
+
+def test_an_alert_threshold_spares_the_wanted_share_of_negatives() -> None:
+    targets = np.repeat([0, 1], 100)
+    scores = np.random.default_rng(2).random(200)
+
+    threshold = threshold_at_specificity(targets, scores, 0.95)
+
+    assert specificity(targets, scores, threshold) == pytest.approx(0.95)
+
+
+def test_thresholds_without_their_class_measure_nothing() -> None:
+    assert np.isnan(sensitivity(np.zeros(3, np.int64), np.ones(3), 0.5))
+    assert np.isnan(specificity(np.ones(3, np.int64), np.ones(3), 0.5))
+
+
+def test_the_interval_holds_the_value_and_is_the_same_again() -> None:
+    generator = np.random.default_rng(3)
+    patients = np.repeat(np.arange(20), 10)
+    targets = np.repeat(np.arange(20) % 2, 10)
+    scores = targets + generator.normal(0, 1, 200)
+
+    first = patient_interval(auc, targets, scores, patients, draws=100)
+    second = patient_interval(auc, targets, scores, patients, draws=100)
+
+    assert first == second
+    assert first.low is not None
+    assert first.high is not None
+    assert first.low < auc(targets, scores) < first.high
+
+
+def test_too_few_patients_get_a_reason_and_no_interval() -> None:
+    patients = np.repeat(np.arange(10), 3)
+    targets = (patients < 4).astype(np.int64)
+
+    interval = patient_interval(auc, targets, np.arange(30.0), patients)
+
+    assert (interval.low, interval.high) == (None, None)
+    assert interval.reason == "patients it is measured on: 4, too few for an interval"
+
+
+def test_a_study_scores_as_its_highest_slice() -> None:
+    patients = np.array([7, 3, 7, 3])
+
+    highest = per_patient_maximum(np.array([0.1, 0.5, 0.4, 0.2], np.float32), patients)
+
+    assert highest == pytest.approx([0.5, 0.4])
