@@ -75,7 +75,7 @@ def _wrong_orientation(attributes: Mapping[str, str]) -> str | None:
         values = [float(v) for v in attributes.get("ImageOrientationPatient", "").split("\\")]
     except ValueError:
         return None
-    if len(values) != 6:
+    if len(values) != 6 or not all(abs(value) < 2 for value in values):
         return None
     normal = np.cross(values[:3], values[3:])
     length = float(np.linalg.norm(normal))
@@ -87,12 +87,25 @@ def _wrong_orientation(attributes: Mapping[str, str]) -> str | None:
 
 
 def _wrong_body_part(attributes: Mapping[str, str]) -> str | None:
-    """Refuse where a body part is named, it is another one, and nothing says head."""
-    keywords = ("BodyPartExamined", "SeriesDescription", "StudyDescription", "ProtocolName")
-    texts = {keyword: attributes.get(keyword, "") for keyword in keywords}
-    if any(_HEAD_WORDS.search(text) for text in texts.values()):
+    """Refuse where a body part is named, it is another one, and nothing says head.
+
+    The series knows better than the study: after an accident, head and neck are one study.
+    """
+    if _says_head(attributes, "BodyPartExamined", "SeriesDescription"):
         return None
-    for keyword, text in texts.items():
+    problem = _names_another_part(attributes, "SeriesDescription")
+    if problem is not None or _says_head(attributes, "StudyDescription", "ProtocolName"):
+        return problem
+    return _names_another_part(attributes, "BodyPartExamined", "StudyDescription", "ProtocolName")
+
+
+def _says_head(attributes: Mapping[str, str], *keywords: str) -> bool:
+    return any(_HEAD_WORDS.search(attributes.get(keyword, "")) for keyword in keywords)
+
+
+def _names_another_part(attributes: Mapping[str, str], *keywords: str) -> str | None:
+    for keyword in keywords:
+        text = attributes.get(keyword, "")
         if _OTHER_BODY_PARTS.search(text):
             return f"shows another part of the body ({keyword} is {text[:64]!r})"
     return None

@@ -30,7 +30,9 @@ def attribute_warnings(attributes: Mapping[str, str], *, lossy: bool) -> tuple[s
     if lossy or attributes.get("LossyImageCompression") == "01":
         warnings.append("The image was compressed with loss; faint bleeding may be lost.")
     if _has_contrast(attributes):
-        warnings.append("Contrast medium was given; it looks like blood. Falx knows none with it.")
+        warnings.append(
+            "Contrast medium was given; it looks like blood. Falx was made for scans without it."
+        )
     age = age_in_years(attributes)
     if age is not None and age < _ADULT_YEARS:
         warnings.append(f"The patient is under {_ADULT_YEARS}; Falx was made for adults.")

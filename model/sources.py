@@ -62,7 +62,7 @@ def iter_sources(
     """Yield the files of a file, a folder (and its folders, sorted) or a ZIP archive, lazily.
 
     Links inside folders and archives are not followed. What cannot be read is yielded as a
-    refusal, and the rest goes on; after `members` files or `total_bytes` one refusal ends it.
+    refusal, and the rest goes on; at `members` files or `total_bytes` one refusal ends it.
 
     Parameters
     ----------
@@ -128,15 +128,22 @@ def _iter_folder(
             yield Ignored(name, reason)
             continue
         n_files += 1
-        source = _read_file(path, name, min(limits.file_bytes, limits.total_bytes - n_bytes))
         if n_files > limits.members:
             yield _refusal(
                 folder.name, f"holds more than {limits.members:,} files; the rest was left"
             )
             return
-        if isinstance(source, Source):
-            n_bytes += len(source.data)
+        source = _read_file(path, name, limits.file_bytes)
+        n_bytes += len(source.data) if isinstance(source, Source) else 0
+        if n_bytes > limits.total_bytes:
+            yield _too_much_in_all(folder.name, limits)
+            return
         yield source
+
+
+def _too_much_in_all(name: str, limits: SourceLimits) -> InputRefusedError:
+    problem = f"holds more than {limits.total_bytes:,} bytes in all; the rest was left"
+    return _refusal(name, problem)
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -220,10 +227,11 @@ def _iter_members(
         if reason is not None:
             yield Ignored(shown, reason)
             continue
-        most = min(limits.file_bytes, limits.total_bytes - n_bytes)
-        source = _read_member(archive, member, shown, most)
-        if isinstance(source, Source):
-            n_bytes += len(source.data)
+        source = _read_member(archive, member, shown, limits.file_bytes)
+        n_bytes += len(source.data) if isinstance(source, Source) else 0
+        if n_bytes > limits.total_bytes:
+            yield _too_much_in_all(name, limits)
+            return
         yield source
 
 

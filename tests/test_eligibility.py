@@ -32,6 +32,7 @@ def read(path: Path) -> CTSlice:
         {"BodyPartExamined": "BRAIN", "SeriesDescription": "AX 5MM"},
         {"StudyDescription": "CT HEAD AND NECK"},
         {"StudyDescription": "CT Thorax/Abdomen/Schädel", "BodyPartExamined": "CHEST"},
+        {"BodyPartExamined": "HEAD", "SeriesDescription": "NECK AND BRAIN"},
         {"SeriesDescription": "5/5mm Plain"},
         {"SeriesDescription": "Crâne sans injection"},
         {"ImageType": "ORIGINAL\\PRIMARY\\AXIAL"},
@@ -43,6 +44,7 @@ def read(path: Path) -> CTSlice:
         {"ImageOrientationPatient": "0\\0\\0\\0\\0\\0"},
         {"ImageOrientationPatient": "nonsense"},
         {"ImageOrientationPatient": "nan\\0\\0\\0\\1\\0"},
+        {"ImageOrientationPatient": "inf\\0\\0\\0\\1e308\\0"},
     ],
     ids=str,
 )
@@ -67,6 +69,10 @@ def test_heads_and_the_unknown_pass_by_their_attributes(attributes: dict[str, st
         (
             {"StudyDescription": "CT C-SPINE"},
             "shows another part of the body (StudyDescription is 'CT C-SPINE')",
+        ),
+        (
+            {"StudyDescription": "CT HEAD AND C-SPINE", "SeriesDescription": "C-SPINE 2.0"},
+            "shows another part of the body (SeriesDescription is 'C-SPINE 2.0')",
         ),
         (
             {"SeriesDescription": "ABDOMEN 5.0"},

@@ -131,14 +131,25 @@ def test_a_folder_of_too_many_files_stops_with_one_refusal(tmp_path: Path) -> No
     assert "holds more than 3 files" in others[0]
 
 
-def test_a_sum_beyond_the_limit_is_refused(tmp_path: Path) -> None:
+def test_at_a_sum_beyond_the_limit_one_refusal_ends_it(tmp_path: Path) -> None:
     members = [(str(number), b"x" * 10) for number in range(5)]
     path = make_zip(tmp_path / "a.zip", members)
 
     sources, others = collect(path, SourceLimits(total_bytes=25))
 
     assert list(sources) == ["0", "1"]
-    assert "unpacks to 10 bytes, more than 5" in others[0]
+    assert len(others) == 1
+    assert others[0].startswith("a.zip holds more than 25 bytes in all; the rest was left")
+
+
+def test_a_folder_of_too_many_bytes_stops_with_one_refusal(tmp_path: Path) -> None:
+    for number in range(5):
+        (tmp_path / str(number)).write_bytes(b"x" * 10)
+
+    sources, others = collect(tmp_path, SourceLimits(total_bytes=25))
+
+    assert list(sources) == ["0", "1"]
+    assert len(others) == 1
 
 
 def test_a_member_beyond_the_limit_is_refused_without_inflating_it(tmp_path: Path) -> None:
