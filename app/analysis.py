@@ -7,8 +7,6 @@ from dataclasses import asdict
 from functools import partial
 
 import numpy as np
-from model.artifact import finding_state
-from model.predictor import Predictor, SeriesPrediction
 from numpy.typing import NDArray
 
 from app import jobs
@@ -17,8 +15,10 @@ from app.jobs import Lease
 from app.services import Services
 from app.slices import ordered_instances
 from app.storage import HEAT, HU
+from model.artifact import finding_state
 from model.eligibility import judge_series
-from model.labels import LABELS
+from model.labels import by_label
+from model.predictor import Predictor, SeriesPrediction
 from model.series import SeriesGeometry
 
 logger = logging.getLogger(__name__)
@@ -125,11 +125,6 @@ def _fill(
             zip(instances, prediction.probabilities, strict=True)
         )
     ]
-
-
-def by_label(probabilities: NDArray[np.float32]) -> dict[str, float]:
-    """Six probabilities under their labels' names."""
-    return dict(zip(LABELS, map(float, probabilities), strict=True))
 
 
 def _keep(

@@ -45,6 +45,7 @@ def web(settings: Settings) -> None:
         "--worker-class=gthread",
         f"--threads={settings.web_threads}",
         "--timeout=120",
+        "--no-control-socket",
         "--access-logfile=-",
         '--access-logformat=%(t)s "%(m)s %(U)s" %(s)s %(B)s %(M)s ms',
     ]

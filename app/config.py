@@ -34,7 +34,7 @@ class Settings:
     secret_key: str = ""
     """Signs cookies; empty means a key made once and kept in the data folder."""
     https: bool = False
-    """Set where Falx is reached over HTTPS: cookies become Secure and `__Host-`."""
+    """Set where one proxy in front speaks HTTPS: cookies become Secure and `__Host-`."""
     host: str = "127.0.0.1"
     """Address that the web process listens on."""
     port: int = 8000

@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Mapping
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, redirect, render_template, request, url_for
 from flask_login import LoginManager
 from flask_smorest import Api
 from flask_wtf import CSRFProtect
-from model.artifact import load_card
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.wrappers import Response as WerkzeugResponse
 
 from app import auth
 from app.config import load_settings, secret_key
@@ -18,6 +19,7 @@ from app.presentation import register_filters
 from app.services import Services, open_services
 from app.views import account, admin, api, health, images, model_facts, review, upload, worklist
 from app.views.context import EXTENSION, limiter, page_facts
+from model.artifact import load_card
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,9 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
         static_url_path="/static",
     )
     _configure(app, services)
+    if services.settings.https:
+        # HTTPS ends at one proxy in front; the rate limit needs the reader's address, not its own.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
     app.extensions[EXTENSION] = services
     app.extensions["falx-card"] = load_card(services.settings.model / "falx.json")
     CSRFProtect(app)
@@ -79,9 +84,14 @@ def _configure(app: Flask, services: Services) -> None:
 
 def _init_login(app: Flask, services: Services) -> None:
     manager = LoginManager(app)
-    manager.login_view = "account.login"
-    manager.login_message = "Please log in."
+    manager.unauthorized_handler(_ask_for_login)
     manager.user_loader(lambda cookie_id: auth.load_user(services.database, cookie_id))
+
+
+def _ask_for_login() -> WerkzeugResponse | tuple[str, int] | Response:
+    if request.path.startswith("/api/"):
+        return _error_page(401, "Unauthorized", "")
+    return redirect(url_for("account.login", next=request.full_path.rstrip("?")))
 
 
 def _register_views(app: Flask) -> None:
@@ -117,9 +127,9 @@ def _database_error(error: OperationalError) -> tuple[str, int] | Response:
     )
 
 
-def _unexpected_error(_error: Exception) -> tuple[str, int] | Response:
+def _unexpected_error(error: Exception) -> tuple[str, int] | Response:
     reference = random_id()[:8]
-    logger.error("reference %s: %s %s", reference, request.method, request.path)
+    logger.error("reference %s: %s %s", reference, request.method, request.path, exc_info=error)
     return _error_page(
         500,
         "Something went wrong",

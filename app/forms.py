@@ -13,6 +13,7 @@ from wtforms import (
     SubmitField,
     TextAreaField,
 )
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, EqualTo, Length, Regexp
 
 from app.auth import MIN_PASSWORD_LENGTH, READER, ROLES
@@ -82,11 +83,15 @@ class UploadForm(FlaskForm):
     submit = SubmitField("Upload and analyse")
 
 
+def _choices(none: str, values: tuple[str, ...]) -> list[SelectChoice]:
+    return [SelectChoice("", none), *(SelectChoice(value, value) for value in values)]
+
+
 class VerdictForm(Form):
     """What the clinician says of one label."""
 
-    verdict = SelectField("Verdict", choices=[("", "no statement"), *((v, v) for v in VERDICTS)])
-    reason = SelectField("Reason", choices=[("", "no reason"), *((r, r) for r in REASONS)])
+    verdict = SelectField("Verdict", choices=_choices("no statement", VERDICTS))
+    reason = SelectField("Reason", choices=_choices("no reason", REASONS))
 
 
 def _review_form() -> type[FlaskForm]:

@@ -1,12 +1,14 @@
 """How values are put into words and marks on the pages: one way, everywhere."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from flask import Flask
 
 from app.db.models import now
-from app.worklist import ANALYSING, FLAGGED, INDETERMINATE, NOT_ANALYSED, NOT_FLAGGED, WAITING
+from app.worklist import ANALYSING, NOT_ANALYSED, WAITING
+from model.artifact import FLAGGED, INDETERMINATE, NOT_FLAGGED, Estimate
 
 STATE_MARKS = {
     FLAGGED: "▲",
@@ -28,14 +30,22 @@ def percent(probability: float | None) -> str:
     return "> 99 %" if probability > 0.99 else f"{probability * 100:.0f} %"
 
 
-def estimate(value: dict[str, Any]) -> str:
-    """A measured share with its 95 % interval, both in 0..1."""
-    if value["value"] is None:
+def estimate(value: Mapping[str, Any]) -> str:
+    """A measured share with its 95 % interval, as a result keeps it."""
+    return _with_interval(value["value"], value["interval"])
+
+
+def card_estimate(value: Estimate) -> str:
+    """A measured share with its 95 % interval, as the model card has it."""
+    return _with_interval(value.value, value.interval)
+
+
+def _with_interval(value: float | None, interval: Sequence[float] | None) -> str:
+    if value is None:
         return "not measurable"
-    if value["interval"] is None:
-        return f"{value['value']:.2f}"
-    low, high = value["interval"]
-    return f"{value['value']:.2f} ({low:.2f} to {high:.2f})"
+    if interval is None:
+        return f"{value:.2f}"
+    return f"{value:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"
 
 
 def waiting_time(since: datetime) -> str:
@@ -58,8 +68,18 @@ def dicom_date(value: str) -> str:
     )
 
 
+def person_name(value: str) -> str:
+    """A DICOM person name (PS3.5 6.2.1.1): family name, given names; the first writing of several."""
+    family, *given = value.partition("=")[0].split("^")
+    return ", ".join(filter(None, (family.strip(), " ".join(given).strip()))) or "(no name)"
+
+
 def register_filters(app: Flask) -> None:
     """Make the above available to templates."""
-    for function in (percent, estimate, waiting_time, moment, dicom_date):
+    functions = (
+        *(percent, estimate, card_estimate),
+        *(waiting_time, moment, dicom_date, person_name),
+    )
+    for function in functions:
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.globals["state_marks"] = STATE_MARKS

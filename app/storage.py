@@ -3,7 +3,7 @@
 import io
 import os
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,6 @@ class Storage:
             _fsync_folder(target.parent)
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            target.unlink(missing_ok=True)
             raise StorageFullError(f"could not be kept: {error.strerror}") from error
 
     def write_array(self, kind: str, file_id: str, array: NDArray[np.generic]) -> None:
@@ -81,7 +80,7 @@ class Storage:
         except OSError as error:
             raise StorageError(f"{kind} {file_id} cannot be read: {error.strerror}") from error
 
-    def read_array(self, kind: str, file_id: str) -> NDArray[np.generic]:
+    def read_array(self, kind: str, file_id: str) -> NDArray[Any]:
         """The array, memory-mapped: pages that nobody looks at are not read.
 
         Raises
@@ -90,7 +89,7 @@ class Storage:
             The file is missing or damaged.
         """
         try:
-            array: NDArray[np.generic] = np.load(
+            array: NDArray[Any] = np.load(
                 self._path(kind, file_id), mmap_mode="r", allow_pickle=False
             )
         except (OSError, ValueError) as error:

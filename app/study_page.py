@@ -137,7 +137,8 @@ def _chosen_series(study: Study, analyses: dict[str, Analysis], series_id: str) 
         return analysis.probabilities["any"] if analysis and analysis.probabilities else -1.0
 
     asked_for = [series for series in study.series if series.id == series_id]
-    return (asked_for or sorted(study.series, key=suspicion, reverse=True) or [None])[0]
+    found = asked_for or sorted(study.series, key=suspicion, reverse=True)
+    return found[0] if found else None
 
 
 def _chosen_position(

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import ExecutableOption
 
 from app.db.models import Analysis, Job, Review, Series, Study
+from model.artifact import FLAGGED, INDETERMINATE, NOT_FLAGGED
 
-FLAGGED, INDETERMINATE, NOT_FLAGGED = "flagged", "indeterminate", "not flagged"
 NOT_ANALYSED, WAITING, ANALYSING = "not analysed", "waiting", "analysing"
 
 STATES: Final = (FLAGGED, INDETERMINATE, NOT_ANALYSED, ANALYSING, WAITING, NOT_FLAGGED)
@@ -47,7 +47,7 @@ def worklist_page(session: Session, search: str, state: str, number: int) -> Wor
     return WorklistPage(list(session.scalars(page)), number, total)
 
 
-def _matching(search: str, state: str) -> Select[tuple[Study]]:
+def _matching(search: str, state: str) -> Select[Study]:
     query = select(Study)
     if state == "reviewed":
         query = query.where(Study.reviewed_at.is_not(None))

@@ -2,16 +2,19 @@
 
 import io
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from flask.testing import FlaskClient
+from model.predictor import Predictor
 from sqlalchemy import select
-from werkzeug.test import TestResponse
+from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.test import TestResponse, stream_encode_multipart
 
 from app.analysis import run_due_jobs
 from app.db.models import Study
 from app.services import Services
-from model.predictor import Predictor
 
 PASSWORD = "a long enough password"
 
@@ -36,18 +39,35 @@ def analyse_all(services: Services, predictor: Predictor) -> None:
     run_due_jobs(services, predictor, "test-worker")
 
 
-def upload(client: FlaskClient, *files: tuple[str, bytes]) -> TestResponse:
+def upload(client: FlaskClient, *files: tuple[str, bytes], field: str = "files") -> TestResponse:
     """Send files through the form; the answer is the page that says what became of them."""
-    data = {
-        "csrf_token": csrf_token(client, "/upload"),
-        "files": [(io.BytesIO(content), name) for name, content in files],
-    }
-    return client.post("/upload", data=data, follow_redirects=True)
+    return post_files(client, files, field, csrf_token(client, "/upload"))
+
+
+def post_files(
+    client: FlaskClient, files: Iterable[tuple[str, bytes]], field: str, token: str
+) -> TestResponse:
+    """Send files with a CSRF token of one's choice, encoded in memory.
+
+    The test client's own encoder leaves a temporary file open behind a large body.
+    """
+    parts: MultiDict[str, Any] = MultiDict({"csrf_token": token})
+    for name, content in files:
+        parts.add(field, FileStorage(io.BytesIO(content), filename=name))
+    body, _, boundary = stream_encode_multipart(parts, use_tempfile=False)
+    return client.post(
+        "/upload",
+        data=body.read(),
+        content_type=f"multipart/form-data; boundary={boundary}",
+        follow_redirects=True,
+    )
 
 
 def upload_folder(client: FlaskClient, folder: Path) -> TestResponse:
     """Send every DICOM file of a folder."""
-    return upload(client, *((path.name, path.read_bytes()) for path in sorted(folder.glob("*.dcm"))))
+    return upload(
+        client, *((path.name, path.read_bytes()) for path in sorted(folder.glob("*.dcm")))
+    )
 
 
 def only_study(services: Services) -> Study:

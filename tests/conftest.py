@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clinic import PASSWORD, log_in
 from flask import Flask
 from flask.testing import FlaskClient
 from model.predictor import Predictor, load_predictor
-from clinic import PASSWORD, log_in
 
 from app import auth
 from app.config import PROJECT_ROOT, load_settings

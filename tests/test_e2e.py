@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-
 from conftest import missing_service
 from live_clinic import LiveClinic, live_clinic, wait_until
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
 from model.data.phantom import HeadPhantom, write_series
 
 ANALYSIS_MS = 120_000
@@ -33,8 +33,10 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveClinic]:
     with live_clinic(tmp_path_factory.mktemp("clinic")) as running:
         session = running.log_in()
         wait_until(
-            lambda: "analysing" not in (text := session.get(running.address).text)
-            and "waiting" not in text,
+            lambda: (
+                "analysing" not in (text := session.get(running.address).text)
+                and "waiting" not in text
+            ),
             ANALYSIS_MS / 1000,
             "the demo study is analysed",
         )

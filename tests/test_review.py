@@ -8,6 +8,7 @@ import pytest
 from clinic import analyse_all, csrf_token, log_in, only_study, upload_folder
 from flask import Flask
 from flask.testing import FlaskClient
+from model.predictor import Predictor
 from PIL import Image
 from sqlalchemy import select
 
@@ -15,21 +16,18 @@ from app.db.models import Analysis, Instance, Review
 from app.services import Services
 from model.data.phantom import HeadPhantom, write_series
 from model.labels import LABELS
-from model.predictor import Predictor
 
 
 @pytest.fixture(scope="session")
 def head(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated head CT with a bleed, nine slices."""
     folder = tmp_path_factory.mktemp("head")
-    write_series(folder, HeadPhantom(n_slices=9, spacing_mm=12, bleed=True))
+    write_series(folder, HeadPhantom(n_slices=9, spacing_mm=12, pixels=256, bleed=True))
     return folder
 
 
 @pytest.fixture
-def study_id(
-    reader: FlaskClient, services: Services, predictor: Predictor, head: Path
-) -> str:
+def study_id(reader: FlaskClient, services: Services, predictor: Predictor, head: Path) -> str:
     """The head, uploaded and analysed."""
     upload_folder(reader, head)
     analyse_all(services, predictor)
@@ -160,9 +158,7 @@ def test_a_verdict_is_saved_with_who_and_when(
     assert review.analysis_id == analysis_of(services).id
 
 
-def test_a_correction_keeps_the_history(
-    app: Flask, reader: FlaskClient, study_id: str
-) -> None:
+def test_a_correction_keeps_the_history(app: Flask, reader: FlaskClient, study_id: str) -> None:
     save_verdict(reader, study_id, **{"any-verdict": "agree"})
     other = log_in(app.test_client(), "ada")
 
@@ -194,9 +190,7 @@ def test_markup_in_a_comment_stays_text(reader: FlaskClient, study_id: str) -> N
     assert "&lt;img src=x onerror=alert(1)&gt;" in page
 
 
-def test_the_study_is_found_again_and_shows_as_reviewed(
-    reader: FlaskClient, study_id: str
-) -> None:
+def test_the_study_is_found_again_and_shows_as_reviewed(reader: FlaskClient, study_id: str) -> None:
     save_verdict(reader, study_id, **{"any-verdict": "agree"})
 
     found = reader.get("/?q=simulated+head&state=reviewed").text

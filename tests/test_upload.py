@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from clinic import csrf_token, post_files, upload, upload_folder
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
@@ -12,7 +13,6 @@ from sqlalchemy import func, select
 from app.db.models import Base, Instance, Job, Series, Study
 from app.services import Services
 from model.data.phantom import HeadPhantom, write_series
-from clinic import csrf_token, upload, upload_folder
 
 
 @pytest.fixture(scope="session")
@@ -64,9 +64,9 @@ def test_a_zip_gives_the_same_as_a_folder(
 
 
 def test_a_folder_field_is_taken_too(reader: FlaskClient, services: Services, head: Path) -> None:
-    files = [(io.BytesIO(path.read_bytes()), f"head/{path.name}") for path in head.glob("*.dcm")]
+    files = [(f"head/{path.name}", path.read_bytes()) for path in head.glob("*.dcm")]
 
-    reader.post("/upload", data={"csrf_token": csrf_token(reader, "/upload"), "folder": files})
+    upload(reader, *files, field="folder")
 
     assert count(services, Instance) == 4
 
@@ -164,9 +164,7 @@ def test_an_upload_over_the_cap_is_refused_with_the_setting(
     token = csrf_token(reader, "/upload")
     app.config["MAX_CONTENT_LENGTH"] = 1000
 
-    page = reader.post(
-        "/upload", data={"csrf_token": token, "files": [(io.BytesIO(bytes(5000)), "a.dcm")]}
-    )
+    page = post_files(reader, [("a.dcm", bytes(5000))], "files", token)
 
     assert page.status_code == 413
     assert "FALX_MAX_REQUEST_BYTES" in page.text
@@ -178,7 +176,7 @@ def test_without_the_token_nothing_is_stored(
 ) -> None:
     content = (head / "001.dcm").read_bytes()
 
-    page = reader.post("/upload", data={"files": [(io.BytesIO(content), "a.dcm")]})
+    page = post_files(reader, [("a.dcm", content)], "files", token="")
 
     assert page.status_code == 400
     assert count(services, Instance) == 0

@@ -5,10 +5,10 @@ from typing import Final, cast
 from flask import current_app
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
-from model.artifact import ModelCard
 
 from app.forms import ActionForm
 from app.services import Services
+from model.artifact import ModelCard
 
 EXTENSION: Final = "falx"
 
@@ -29,4 +29,4 @@ def model_card() -> ModelCard:
 
 def page_facts() -> dict[str, object]:
     """What every template may use."""
-    return {"banner": BANNER, "card": model_card(), "action_form": ActionForm()}
+    return {"banner": BANNER, "card": model_card(), "action_form": ActionForm(formdata=None)}

@@ -51,7 +51,7 @@ def save(study_id: str) -> Response | tuple[str, int]:
         session.flush()
         refresh_study(session, found.id)
     flash("The verdict is saved.", "success")
-    return redirect(url_for("review.study", study_id=study_id, **_place()), code=303)
+    return redirect(url_for("review.study", **_place(study_id)), code=303)
 
 
 def _render(study_id: str, form: ReviewForm) -> str:
@@ -83,9 +83,10 @@ def _shown_label() -> str:
     return label if label in LABELS else LABELS[0]
 
 
-def _place() -> dict[str, str]:
+def _place(study_id: str) -> dict[str, Any]:
     """Where in the study the reader was, so that saving a verdict does not lose it."""
-    return {key: request.args[key] for key in ("series", "slice", "label") if key in request.args}
+    kept = {key: request.args[key] for key in ("series", "slice", "label") if key in request.args}
+    return {"study_id": study_id, **kept}
 
 
 def _shown_analysis(study_id: str) -> str | None:

@@ -74,4 +74,5 @@ def _incoming(opened: Services, files: list[FileStorage]) -> Iterator[Incoming]:
             file.save(received, buffer_size=COPY_CHUNK_BYTES)
             yield from iter_sources(received, opened.settings.source_limits, file.filename)
         finally:
+            file.close()
             received.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Data sets that the model is trained and tested on."""

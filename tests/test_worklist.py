@@ -1,0 +1,114 @@
+"""The most urgent study comes first, and none is ever left out."""
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.db.models import Study, now
+from app.services import Services
+from app.worklist import PAGE_SIZE, worklist_page
+
+
+def add_study(
+    services: Services, name: str, state: str, probability: float | None = None, **more: object
+) -> None:
+    with services.database.write() as session:
+        session.add(
+            Study(
+                study_instance_uid=f"1.2.{name}",
+                patient_id=f"ID-{name}",
+                patient_name=name,
+                patient_birth_date="",
+                patient_sex="",
+                accession_number="",
+                study_date="20260101",
+                study_description="Head",
+                simulated=False,
+                state=state,
+                any_probability=probability,
+                **more,
+            )
+        )
+
+
+def names(services: Services, search: str = "", state: str = "", number: int = 1) -> list[str]:
+    with services.database.read() as session:
+        page = worklist_page(session, search, state, number)
+    return [study.patient_name for study in page.studies]
+
+
+@pytest.fixture
+def mixed(services: Services) -> Services:
+    """One study of each state, entered in the wrong order."""
+    add_study(services, "clear", "not flagged", 0.01)
+    add_study(services, "waiting", "waiting")
+    add_study(services, "unread", "not analysed")
+    add_study(services, "unsure", "indeterminate", 0.2)
+    add_study(services, "flagged-60", "flagged", 0.6)
+    add_study(services, "flagged-90", "flagged", 0.9)
+    add_study(services, "seen", "flagged", 0.99, reviewed_at=now())
+    return services
+
+
+def test_urgent_before_unsure_before_clear_and_reviewed_last(mixed: Services) -> None:
+    assert names(mixed) == [
+        "flagged-90",
+        "flagged-60",
+        "unsure",
+        "unread",
+        "waiting",
+        "clear",
+        "seen",
+    ]
+
+
+def test_of_equals_the_one_that_waits_longest_comes_first(services: Services) -> None:
+    add_study(services, "first", "waiting")
+    add_study(services, "second", "waiting")
+
+    assert names(services) == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    "search", ["FLAGGED-90", "ID-flagged-90", "head flagged-90", "1.2.flagged-90"]
+)
+def test_search_finds_by_name_id_description_and_uid(mixed: Services, search: str) -> None:
+    assert names(mixed, search) == ["flagged-90"]
+
+
+def test_a_percent_sign_in_the_search_is_a_percent_sign(mixed: Services) -> None:
+    assert names(mixed, "%") == []
+
+
+def test_the_state_filter_leaves_reviewed_studies_out(mixed: Services) -> None:
+    assert names(mixed, state="flagged") == ["flagged-90", "flagged-60"]
+    assert names(mixed, state="reviewed") == ["seen"]
+
+
+def test_every_study_is_on_exactly_one_page(services: Services) -> None:
+    for number in range(PAGE_SIZE + 10):
+        add_study(services, f"{number:03d}", "waiting")
+
+    shown = names(services, number=1) + names(services, number=2)
+
+    assert len(shown) == PAGE_SIZE + 10
+    assert len(set(shown)) == PAGE_SIZE + 10
+
+
+def test_not_analysed_never_looks_like_negative(mixed: Services, reader: FlaskClient) -> None:
+    page = reader.get("/?q=unread").text
+
+    assert "not analysed" in page
+    assert "%" not in page.split("<tbody>")[1].split("</tbody>")[0]
+
+
+def test_markup_in_a_name_stays_text(services: Services, reader: FlaskClient) -> None:
+    add_study(services, "<b>Bold</b>", "waiting")
+
+    page = reader.get("/").text
+
+    assert "<b>Bold" not in page
+    assert "&lt;b&gt;Bold" in page
+
+
+def test_an_empty_worklist_says_what_to_do(reader: FlaskClient) -> None:
+    assert "No study yet." in reader.get("/").text
