@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,8 @@ from model.metrics import (
 )
 from model.train import load_checkpoint, load_data
 
+DRAWS: Final = 1000
+
 _PER_SLICE: Mapping[str, Metric] = {
     "auc": auc,
     "average_precision": average_precision,
@@ -42,7 +44,13 @@ _PER_SLICE: Mapping[str, Metric] = {
 
 
 def estimate(
-    metric: Metric, targets: Truth, scores: Scores, patients: NDArray[np.int64], of_class: int = 1
+    metric: Metric,
+    targets: Truth,
+    scores: Scores,
+    patients: NDArray[np.int64],
+    *,
+    of_class: int = 1,
+    draws: int = DRAWS,
 ) -> dict[str, Any]:
     """Measure a metric with its interval over patients, as a card records it.
 
@@ -52,18 +60,20 @@ def estimate(
         As in `model.metrics.patient_interval`.
     of_class
         The class whose patients must be enough for an interval: 0 for specificity.
+    draws
+        Bootstrap resamples.
     """
     value = metric(targets, scores)
     if not np.isfinite(value):
         return {"value": None, "interval": None, "reason": "no test patient to measure it on"}
-    interval = patient_interval(metric, targets, scores, patients, of_class=of_class)
+    interval = patient_interval(metric, targets, scores, patients, of_class=of_class, draws=draws)
     known = interval.low is not None and interval.high is not None
     pair = [round(interval.low or 0.0, 4), round(interval.high or 0.0, 4)] if known else None
     return {"value": round(value, 4), "interval": pair, "reason": interval.reason}
 
 
 def measure_threshold(
-    threshold: float, slices: tuple[Truth, Scores, NDArray[np.int64]]
+    threshold: float, slices: tuple[Truth, Scores, NDArray[np.int64]], draws: int = DRAWS
 ) -> dict[str, Any]:
     """Sensitivity and specificity of one label's threshold, per slice and per study."""
     targets, scores, patients = slices
@@ -73,15 +83,18 @@ def measure_threshold(
     spared = partial(specificity, threshold=threshold)
     return {
         "threshold": threshold,
-        "sensitivity": estimate(found, *slices),
-        "specificity": estimate(spared, *slices, of_class=0),
-        "study_sensitivity": estimate(found, *studies),
-        "study_specificity": estimate(spared, *studies, of_class=0),
+        "sensitivity": estimate(found, *slices, draws=draws),
+        "specificity": estimate(spared, *slices, of_class=0, draws=draws),
+        "study_sensitivity": estimate(found, *studies, draws=draws),
+        "study_specificity": estimate(spared, *studies, of_class=0, draws=draws),
     }
 
 
 def measure(
-    part: PartPredictions, calibration: Mapping[str, Any], prevalence: NDArray[np.float64]
+    part: PartPredictions,
+    calibration: Mapping[str, Any],
+    prevalence: NDArray[np.float64],
+    draws: int = DRAWS,
 ) -> dict[str, Any]:
     """Measure everything the card reports.
 
@@ -93,21 +106,25 @@ def measure(
         What `model.calibrate` wrote.
     prevalence
         float[6] of the training slices: the yardstick that every network must beat.
+    draws
+        Bootstrap resamples of each interval.
     """
     probabilities = calibrated(part.logits, calibration["temperature"])
     per_slice, study, thresholds = {}, {}, {}
     for i, label in enumerate(LABELS):
         slices = (part.targets[:, i], probabilities[:, i], part.patients)
-        per_slice[label] = {name: estimate(metric, *slices) for name, metric in _PER_SLICE.items()}
+        per_slice[label] = {
+            name: estimate(metric, *slices, draws=draws) for name, metric in _PER_SLICE.items()
+        }
         truth = per_patient_maximum(slices[0], part.patients)
         score = per_patient_maximum(slices[1], part.patients)
-        study[f"auc_{label}"] = estimate(auc, truth, score, np.unique(part.patients))
+        study[f"auc_{label}"] = estimate(auc, truth, score, np.unique(part.patients), draws=draws)
         chosen = calibration["thresholds"][label]
         thresholds[label] = {
-            name: measure_threshold(value, slices) for name, value in chosen.items()
+            name: measure_threshold(value, slices, draws) for name, value in chosen.items()
         }
     constant = np.broadcast_to(prevalence, part.targets.shape)
-    loss = estimate(weighted_log_loss, part.targets, probabilities, part.patients)
+    loss = estimate(weighted_log_loss, part.targets, probabilities, part.patients, draws=draws)
     return {
         "thresholds": thresholds,
         "metrics": {

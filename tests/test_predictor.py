@@ -1,0 +1,135 @@
+"""The artefact in service, as the worker calls it."""
+
+import shutil
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from app.config import PROJECT_ROOT
+from model.artifact import load_card, load_network
+from model.data.ct_ich import read_labels, recover_patient
+from model.errors import ArtifactError
+from model.labels import LABELS
+from model.predictor import BATCH_SIZE, Predictor, load_predictor
+
+WEIGHTS = PROJECT_ROOT / "model" / "weights"
+SOME_TEST_PATIENTS = (50, 74, 80, 95, 114)
+
+
+def noise(count: int, rows: int = 128, columns: int = 128) -> list[NDArray[np.int16]]:
+    generator = np.random.default_rng(0)
+    return [generator.integers(-1000, 1000, (rows, columns)).astype(np.int16) for _ in range(count)]
+
+
+def positions(count: int) -> NDArray[np.float32]:
+    return np.arange(count, dtype=np.float32) * 5
+
+
+def ignore(_done: int) -> None:
+    """Progress that nobody watches."""
+
+
+def test_a_series_gets_one_prediction_a_slice(predictor: Predictor) -> None:
+    prediction = predictor.predict(noise(3), positions(3), ignore)
+
+    assert prediction.logits.shape == prediction.probabilities.shape == (3, len(LABELS))
+    assert prediction.heat.shape[:2] == (3, len(LABELS))
+    assert prediction.series_probabilities.tolist() == prediction.probabilities.max(axis=0).tolist()
+    for values in (prediction.logits, prediction.probabilities, prediction.heat):
+        assert values.dtype == np.float32
+        assert np.isfinite(values).all()
+
+
+def test_probabilities_are_between_0_and_1_and_any_is_the_largest(predictor: Predictor) -> None:
+    probabilities = predictor.predict(noise(4), positions(4), ignore).probabilities
+
+    assert (probabilities >= 0).all()
+    assert (probabilities <= 1).all()
+    assert (probabilities[:, :1] >= probabilities).all()
+
+
+def test_slices_of_differing_shape_keep_their_order(predictor: Predictor) -> None:
+    slices = [*noise(2), *noise(1, 128, 96), *noise(1, 64, 64), *noise(1)]
+
+    together = predictor.predict(slices, positions(5), ignore)
+    alone = [predictor.predict([item], positions(1), ignore).logits[0] for item in slices]
+
+    assert together.logits == pytest.approx(np.stack(alone), abs=1e-3)
+
+
+def test_progress_counts_to_the_end(predictor: Predictor) -> None:
+    told: list[int] = []
+
+    predictor.predict(noise(BATCH_SIZE * 2 + 1, 64, 64), positions(BATCH_SIZE * 2 + 1), told.append)
+
+    assert told == [BATCH_SIZE, BATCH_SIZE * 2, BATCH_SIZE * 2 + 1]
+
+
+def test_the_same_slice_gets_the_same_answer(predictor: Predictor) -> None:
+    first = predictor.predict(noise(1), positions(1), ignore)
+    second = predictor.predict(noise(1), positions(1), ignore)
+
+    assert np.array_equal(first.logits, second.logits)
+
+
+@pytest.mark.parametrize(("slices", "heights"), [(0, 0), (2, 1)])
+def test_nothing_and_mismatched_positions_are_refused(
+    predictor: Predictor, slices: int, heights: int
+) -> None:
+    with pytest.raises(ValueError, match="cannot be analysed"):
+        predictor.predict(noise(slices), positions(heights), ignore)
+
+
+def test_optimising_for_the_cpu_changes_no_logit(predictor: Predictor) -> None:
+    plain = load_network(WEIGHTS / "falx.pt", load_card(WEIGHTS / "falx.json"), "cpu")
+    slices = noise(2)
+
+    optimised = predictor.predict(slices, positions(2), ignore)
+
+    with torch.inference_mode():
+        logits, heat = plain(torch.from_numpy(np.stack(slices)), torch.zeros(2))
+    assert optimised.logits == pytest.approx(logits.numpy(), abs=1e-3)
+    assert optimised.heat == pytest.approx(heat.numpy(), abs=1e-2)
+
+
+def test_the_file_loads_with_torch_alone_and_is_small() -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+        network = torch.jit.load(WEIGHTS / "falx.pt")  # type: ignore[no-untyped-call]
+
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float16}
+    assert (WEIGHTS / "falx.pt").stat().st_size < 55e6
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ArtifactError, match="The device xpu is not there"):
+        load_predictor(WEIGHTS, "xpu")
+
+
+def test_a_swapped_network_stops_the_load(tmp_path: Path) -> None:
+    shutil.copy(WEIGHTS / "falx.json", tmp_path)
+    (tmp_path / "falx.pt").write_bytes(b"another network")
+
+    with pytest.raises(ArtifactError, match="it was changed or belongs to another card"):
+        load_predictor(tmp_path, "cpu")
+
+
+def test_on_test_patients_bleeding_slices_score_above_clear_ones(
+    predictor: Predictor, shared_data: Path
+) -> None:
+    """A guard against broken preprocessing or swapped labels, not a measure of quality."""
+    root = shared_data / "ct-ich"
+    labelled = [item for item in read_labels(root) if item.patient in SOME_TEST_PATIENTS]
+    scores: dict[int, list[float]] = {0: [], 1: []}
+    for patient in SOME_TEST_PATIENTS:
+        slices = [item for item in labelled if item.patient == patient][6:27:4]
+        hu, _ = recover_patient(root, slices)
+        probabilities = predictor.predict(list(hu), positions(len(hu)), ignore).probabilities
+        for item, row in zip(slices, probabilities, strict=True):
+            scores[item.targets[0]].append(float(row[0]))
+
+    assert np.mean(scores[1]) > np.mean(scores[0])
