@@ -3,6 +3,7 @@
 VENV := .venv
 PYTHON ?= $(shell for name in python3.11 python3; do \
 	$$name -c "" 2> /dev/null && echo $$name && break; done)
+DATA ?= ../shared/data/ct-ich
 PIP_INSTALL := $(VENV)/bin/python -m pip install --disable-pip-version-check
 
 # Stamps: pip runs again only after a requirement file has changed.
@@ -29,8 +30,8 @@ lint: $(TESTING) ## Check style and types
 bench: $(TESTING) ## Measure the speed of reading, analysing and serving
 	$(VENV)/bin/python -m tests.bench
 
-train: $(TRAINING) ## Train the model anew; ARGS="--help" shows the options
-	$(VENV)/bin/python -m model.train $(ARGS)
+train: $(TRAINING) ## Train the network on CT-ICH (DATA=folder) into runs/falx
+	$(VENV)/bin/python -m model.train --data $(DATA) --cache .cache/ct-ich --run runs/falx
 
 image: ## Build the container image without Docker and try it (root, Debian)
 	deploy/image.sh

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Builds the image on a fresh Debian without a Docker daemon, starts it and analyses one series.
 set -euo pipefail
+# Each job in the background gets a process group of its own, by which `stop` finds its processes.
+set -m
 cd "$(dirname "$0")/.."
 
 work=$PWD/build/image
@@ -59,6 +61,8 @@ build() {
     done
     buildah bud --isolation chroot --format docker --pull-never --build-arg BASE=$base \
         "${mounts[@]}" --tag $image .
+    # What this build replaces.
+    buildah rmi --prune > /dev/null
 }
 
 # What pip would use here, one `name = value` a line; its list starts with the environment's.
@@ -115,7 +119,7 @@ configured() {
 stop() {
     local job
     for job in $(jobs -p); do
-        kill "$job" 2> /dev/null || true
+        pkill --pgroup "$job" python || true
     done
     wait
     buildah rm "$1" > /dev/null
