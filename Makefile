@@ -14,7 +14,7 @@ TESTING := $(VENV)/.testing
 .PHONY: help run test lint bench train image clean
 
 help: ## Show this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(SERVING) ## Set up, then serve on http://127.0.0.1:8000 until Ctrl-C
 	@$(VENV)/bin/python -m app run
