@@ -69,17 +69,14 @@ def dicom_date(value: str) -> str:
 
 
 def person_name(value: str) -> str:
-    """A DICOM person name (PS3.5 6.2.1.1): family name, given names; the first writing of several."""
+    """A DICOM person name (PS3.5 6.2.1.1) as "family, given", in the first of its writings."""
     family, *given = value.partition("=")[0].split("^")
     return ", ".join(filter(None, (family.strip(), " ".join(given).strip()))) or "(no name)"
 
 
 def register_filters(app: Flask) -> None:
     """Make the above available to templates."""
-    functions = (
-        *(percent, estimate, card_estimate),
-        *(waiting_time, moment, dicom_date, person_name),
-    )
-    for function in functions:
+    for function in (percent, estimate, card_estimate, waiting_time, moment, person_name):
         app.jinja_env.filters[function.__name__] = function
+    app.jinja_env.filters["dicom_date"] = dicom_date
     app.jinja_env.globals["state_marks"] = STATE_MARKS

@@ -130,6 +130,10 @@ _CHEST_WIDTH_MM: Final = 280.0
 _LEAST_BODY_FRACTION: Final = 0.01
 _ENOUGH_SLICES: Final = 5
 """So many slices of a head include one that shows a ring of skull."""
+_MANY_SLICES: Final = 10
+"""So many slices without a ring of skull, nor much bone as after a craniectomy, are no head."""
+_LEAST_FIELD_MM: Final = 120.0
+"""Of view; the smallest heads are wider."""
 _LEAST_BONE_FRACTION: Final = 0.002
 _HEAD_BONE_FRACTION: Final = 0.13
 """Of the body: base and top of a skull have 0.14 to 0.5 without a ring, trunks 0.05 to 0.1."""
@@ -161,12 +165,17 @@ def judge_series(
 
     Returns
     -------
-    Refused are series without a body, and those without any closed skull that are as wide as a
-    trunk or show no bone at all. A few slices of the base or of the top of a skull show no ring
-    but much bone. What is left is in doubt, and eligible with a warning.
+    Refused are series without a body, those that show too little of it, and those without any
+    closed skull that are as wide as a trunk, show no bone at all or have many slices. A few slices
+    of the base or of the top of a skull show no ring but much bone. What is left is in doubt, and
+    eligible with a warning.
     """
     if not hu:
         return Eligibility(False, "There is no slice to analyse.", ())
+    field_mm = _field_mm(hu, spacings_mm)
+    if field_mm is not None and field_mm < _LEAST_FIELD_MM:
+        reason = f"The slices show a field of {field_mm:.0f} mm, which holds no whole head."
+        return Eligibility(False, reason, ())
     chosen = np.unique(np.linspace(0, len(hu) - 1, min(_SAMPLED_SLICES, len(hu))).astype(int))
     signs = [_signs(hu[i], spacings_mm[i]) for i in chosen]
     bodies = [s for s in signs if s.body_fraction >= _LEAST_BODY_FRACTION]
@@ -186,8 +195,22 @@ def judge_series(
         return Eligibility(False, "The slices show no bone: this is no head.", ())
     if most_bone >= _HEAD_BONE_FRACTION and len(bodies) < _ENOUGH_SLICES:
         return Eligibility(True, "", ())
+    if len(bodies) >= _MANY_SLICES and most_bone < _HEAD_BONE_FRACTION:
+        return Eligibility(False, "No slice shows a closed skull: this is no head.", ())
     doubt = "No closed skull is seen in these slices; make sure that they show a head."
     return Eligibility(True, "", (doubt,))
+
+
+def _field_mm(
+    hu: Sequence[NDArray[np.int16]], spacings_mm: Sequence[tuple[float, float] | None]
+) -> float | None:
+    """Width or height of the largest slice, whichever is more; None where no spacing is known."""
+    sizes = [
+        max(one.shape[0] * spacing[0], one.shape[1] * spacing[1])
+        for one, spacing in zip(hu, spacings_mm, strict=True)
+        if spacing is not None
+    ]
+    return max(sizes, default=None)
 
 
 def _signs(hu: NDArray[np.int16], spacing_mm: tuple[float, float] | None) -> _SliceSigns:

@@ -17,6 +17,8 @@ function watch(id) {
   setTimeout(async () => {
     try {
       if (!document.hidden) await refresh(id);
+    } catch {
+      // The server may be restarting; the next turn tries again.
     } finally {
       watch(id);
     }

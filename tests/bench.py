@@ -12,14 +12,14 @@ import numpy as np
 import requests
 import torch
 from live_clinic import LiveClinic, live_clinic, token_of, wait_until
-from model.artifact import load_card, load_network
-from model.predictor import Predictor, load_predictor
 from numpy.typing import NDArray
 
 from app.config import PROJECT_ROOT
 from app.render import window_png
+from model.artifact import load_card, load_network
 from model.dicom import CTHeader, ReadLimits, read_header, read_pixels
 from model.network import HemorrhageNetwork
+from model.predictor import Predictor, load_predictor
 from model.windowing import MODEL_WINDOWS, grey_lookup
 
 SERIES = PROJECT_ROOT.parent / "shared" / "data" / "ge-head"
@@ -54,7 +54,7 @@ def service_lines(files: list[Path]) -> list[Line]:
     """Seconds until stored and until all probabilities, memory, and the review page."""
     with tempfile.TemporaryDirectory() as folder, live_clinic(Path(folder)) as clinic:
         session = clinic.log_in()
-        wait_until(lambda: not busy(clinic, session), 300, "the demo study is analysed")
+        wait_until(lambda: not clinic.is_busy(session), 300, "the demo study is analysed")
         started = time.perf_counter()
         study = upload(clinic, session, files)
         stored = time.perf_counter() - started
@@ -82,12 +82,6 @@ def upload(clinic: LiveClinic, session: requests.Session, files: list[Path]) -> 
     )
     answer.raise_for_status()
     return answer.text.split("/studies/")[1].split("?")[0]
-
-
-def busy(clinic: LiveClinic, session: requests.Session) -> bool:
-    """Whether the worklist shows a study that is not done."""
-    page = session.get(clinic.address, timeout=30).text
-    return 'class="state analysing"' in page or 'class="state waiting"' in page
 
 
 def analysed(clinic: LiveClinic, session: requests.Session, study: str) -> bool:

@@ -39,6 +39,11 @@ class LiveClinic:
         answer.raise_for_status()
         return session
 
+    def is_busy(self, session: requests.Session) -> bool:
+        """Whether the worklist shows a study whose analysis is not done."""
+        page = session.get(self.address, timeout=30).text
+        return 'class="state analysing"' in page or 'class="state waiting"' in page
+
 
 @contextmanager
 def live_clinic(data: Path) -> Iterator[LiveClinic]:
@@ -46,23 +51,29 @@ def live_clinic(data: Path) -> Iterator[LiveClinic]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app", "run"],
-        cwd=PROJECT_ROOT,
-        env={**os.environ, "FALX_DATA": str(data), "FALX_PORT": str(port), "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+    log = data / "log"
+    # A pipe that nobody empties would stop the web process once its access log has filled it.
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app", "run"],
+            cwd=PROJECT_ROOT,
+            env={
+                **os.environ,
+                "FALX_DATA": str(data),
+                "FALX_PORT": str(port),
+                "PYTHONUNBUFFERED": "1",
+            },
+            stdout=output,
+            stderr=output,
+        )
     try:
-        clinic = LiveClinic(f"http://127.0.0.1:{port}", _first_password(process), process.pid)
+        wait_until(lambda: "Falx is on" in log.read_text(), START_SECONDS, "the setup is done")
+        clinic = LiveClinic(f"http://127.0.0.1:{port}", _first_password(log), process.pid)
         wait_until(lambda: _is_healthy(clinic), START_SECONDS, "web and worker are up")
         yield clinic
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
-        if process.stdout:
-            process.stdout.close()
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
@@ -77,7 +88,7 @@ def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {seconds} s: {what}")
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def token_of(page: requests.Response) -> str:
@@ -88,18 +99,15 @@ def token_of(page: requests.Response) -> str:
     return found.group(1)
 
 
-def _first_password(process: "subprocess.Popen[str]") -> str:
-    password = ""
-    for line in process.stdout or ():
-        if told := re.search(r"password: (\S+)", line):
-            password = told.group(1)
-        if "Falx is on" in line:
-            return password
-    raise RuntimeError("the installation did not start")
+def _first_password(log: Path) -> str:
+    told = re.search(r"password: (\S+)", log.read_text())
+    if told is None:
+        raise ValueError("the installation told no password")
+    return told.group(1)
 
 
 def _is_healthy(clinic: LiveClinic) -> bool:
     try:
-        return requests.get(f"{clinic.address}/healthz", timeout=5).ok
+        return requests.get(f"{clinic.address}/healthz", timeout=30).ok
     except requests.ConnectionError:
         return False

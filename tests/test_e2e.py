@@ -32,14 +32,7 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveClinic]:
     """Falx as `make run` starts it, with its demo study analysed."""
     with live_clinic(tmp_path_factory.mktemp("clinic")) as running:
         session = running.log_in()
-        wait_until(
-            lambda: (
-                "analysing" not in (text := session.get(running.address).text)
-                and "waiting" not in text
-            ),
-            ANALYSIS_MS / 1000,
-            "the demo study is analysed",
-        )
+        wait_until(lambda: not running.is_busy(session), 120, "the demo study is analysed")
         yield running
 
 

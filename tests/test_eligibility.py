@@ -219,3 +219,24 @@ def test_real_head_slices_that_pydicom_brings_are_eligible(file: str) -> None:
     ct_slice = read_slice(Path(str(path)).read_bytes(), file, ReadLimits())
 
     assert judge_series([ct_slice.hu], [ct_slice.pixel_spacing_mm]).eligible
+
+
+def test_a_field_that_holds_no_head_is_refused() -> None:
+    head = simulate_slice(HeadPhantom(pixels=128), 12)
+
+    eligibility = judge_series([head], [(0.66, 0.66)])
+
+    assert not eligibility.eligible
+    assert "field of 84 mm" in eligibility.reason
+
+
+def test_many_slices_without_a_skull_are_refused() -> None:
+    rows, columns = np.mgrid[:256, :256]
+    limb = np.full((256, 256), -1000, dtype=np.int16)
+    limb[(rows - 128) ** 2 + (columns - 128) ** 2 < 80**2] = 50
+    limb[(rows - 128) ** 2 + (columns - 128) ** 2 < 15**2] = 900
+
+    eligibility = judge_series([limb] * 12, [(0.8, 0.8)] * 12)
+
+    assert not eligibility.eligible
+    assert "No slice shows a closed skull" in eligibility.reason
