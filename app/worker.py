@@ -3,13 +3,12 @@
 import logging
 import threading
 
-from model.predictor import Predictor, load_predictor
-
 from app import jobs
 from app.analysis import run_due_jobs
 from app.config import Settings
 from app.db.models import WorkerHeartbeat, now, random_id
 from app.services import Services, open_services
+from model.predictor import Predictor, load_predictor
 
 logger = logging.getLogger(__name__)
 

@@ -82,19 +82,26 @@ def refresh_study(session: Session, study_id: str) -> None:
     study = session.get_one(Study, study_id, with_for_update=True)
     jobs = session.scalars(select(Job).join(Series).where(Series.study_id == study_id)).all()
     analyses = latest_analyses(session, study_id)
-    judged = [a for a in analyses.values() if a.probabilities is not None and a.states is not None]
-    states = [a.states["any"] for a in judged if a.states is not None]
+    findings = [state for analysis in analyses.values() for state in _findings(analysis)]
     study.any_probability = max(
-        (a.probabilities["any"] for a in judged if a.probabilities is not None),
-        default=None,
+        (a.probabilities["any"] for a in analyses.values() if a.probabilities), default=None
     )
     reasons = [a.refusal for a in analyses.values() if a.refusal]
     reasons += [job.error for job in jobs if job.state == "failed"]
     study.state_reason = " ".join(reasons)
-    study.state = _study_state(states, [job.state for job in jobs])
+    study.state = _study_state(findings, [job.state for job in jobs])
     study.reviewed_at = session.scalar(
         select(func.max(Review.created_at)).where(Review.study_id == study_id)
     )
+
+
+def _findings(analysis: Analysis) -> list[str]:
+    """What the analysis means for the study: by "any", but never less than a flagged subtype."""
+    if not analysis.states:
+        return []
+    subtype_flagged = FLAGGED in analysis.states.values()
+    doubtful = analysis.states["any"] == NOT_FLAGGED and subtype_flagged
+    return [INDETERMINATE if doubtful else analysis.states["any"]]
 
 
 def _study_state(finding_states: list[str], job_states: list[str]) -> str:

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import requests
 import torch
-from live_clinic import LiveClinic, live_clinic, token_of, wait_until
 from numpy.typing import NDArray
 
 from app.config import PROJECT_ROOT
 from app.render import window_png
+from live_clinic import LiveClinic, live_clinic, token_of, wait_until
 from model.artifact import load_card, load_network
 from model.dicom import CTHeader, ReadLimits, read_header, read_pixels
 from model.network import HemorrhageNetwork
@@ -61,7 +61,7 @@ def service_lines(files: list[Path]) -> list[Line]:
         wait_until(lambda: analysed(clinic, session, study), 300, "the series is analysed")
         finished = time.perf_counter() - started
         page = median_ms(lambda: session.get(f"{clinic.address}/studies/{study}", timeout=30), 20)
-        memory = resident_mib(clinic.pid)
+        memory = resident_mib(clinic)
     return [
         Line(f"{len(files)} slices over HTTP: stored after", f"{stored:.2f} s"),
         Line(f"{len(files)} slices over HTTP: all probabilities after", f"{finished:.2f} s"),
@@ -90,34 +90,13 @@ def analysed(clinic: LiveClinic, session: requests.Session, study: str) -> bool:
     return bool(answer["series"][0]["job"]["state"] == "done")
 
 
-def resident_mib(parent: int) -> dict[str, float]:
-    """Resident memory of the largest web process and of the worker, by command line."""
-    found = {"gunicorn": 0.0, "worker": 0.0}
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_text().split("\0")
-            status = (process / "status").read_text()
-        except OSError:
-            continue
-        if parent not in ancestors(int(process.name)):
-            continue
-        kind = next((kind for kind in found if kind in command), None)
-        if kind:
-            kib = int(status.split("VmRSS:")[1].split()[0])
-            found[kind] = max(found[kind], kib / 1024)
+def resident_mib(clinic: LiveClinic) -> dict[str, float]:
+    """Resident memory of the serving process and of the worker."""
+    found = {}
+    for kind, pid in clinic.processes().items():
+        status = Path(f"/proc/{pid}/status").read_text()
+        found[kind] = int(status.split("VmRSS:")[1].split()[0]) / 1024
     return found
-
-
-def ancestors(pid: int) -> list[int]:
-    """The process' parents, up to the first."""
-    line = []
-    while pid > 1:
-        status = Path(f"/proc/{pid}/status")
-        if not status.exists():
-            break
-        pid = int(status.read_text().split("PPid:")[1].split()[0])
-        line.append(pid)
-    return line
 
 
 # ------------------------------------------------------------------ the stages, in this process

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from flask.testing import FlaskClient
-from model.predictor import Predictor
 from sqlalchemy import select
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import TestResponse, stream_encode_multipart
@@ -15,6 +14,7 @@ from werkzeug.test import TestResponse, stream_encode_multipart
 from app.analysis import run_due_jobs
 from app.db.models import Study
 from app.services import Services
+from model.predictor import Predictor
 
 PASSWORD = "a long enough password"
 

@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clinic import PASSWORD, log_in
 from flask import Flask
 from flask.testing import FlaskClient
-from model.predictor import Predictor, load_predictor
 
 from app import auth
 from app.config import PROJECT_ROOT, load_settings
@@ -16,6 +14,8 @@ from app.db.session import migrate
 from app.factory import create_app
 from app.services import Services, open_services
 from app.views.context import EXTENSION
+from clinic import PASSWORD, log_in
+from model.predictor import Predictor, load_predictor
 
 SHARED_DATA = PROJECT_ROOT.parent / "shared" / "data"
 

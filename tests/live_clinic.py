@@ -16,7 +16,9 @@ import requests
 
 from app.config import PROJECT_ROOT
 
-START_SECONDS = 60
+START_SECONDS = 120
+LEASE_SECONDS = 3
+"""Short, so that the job of a killed worker is soon taken up again."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,19 @@ class LiveClinic:
         page = session.get(self.address, timeout=30).text
         return 'class="state analysing"' in page or 'class="state waiting"' in page
 
+    def processes(self) -> dict[str, int]:
+        """`gunicorn` (its serving child) and `worker` -> process id."""
+        found: dict[str, int] = {}
+        for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+            try:
+                command = (process / "cmdline").read_text().split("\0")
+            except OSError:
+                continue
+            kind = next((kind for kind in ("gunicorn", "worker") if kind in command), None)
+            if kind and self.pid in _ancestors(int(process.name)):
+                found[kind] = int(process.name)
+        return found
+
 
 @contextmanager
 def live_clinic(data: Path) -> Iterator[LiveClinic]:
@@ -61,6 +76,7 @@ def live_clinic(data: Path) -> Iterator[LiveClinic]:
                 **os.environ,
                 "FALX_DATA": str(data),
                 "FALX_PORT": str(port),
+                "FALX_LEASE_SECONDS": str(LEASE_SECONDS),
                 "PYTHONUNBUFFERED": "1",
             },
             stdout=output,
@@ -89,6 +105,18 @@ def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {seconds} s: {what}")
         time.sleep(0.05)
+
+
+def _ancestors(pid: int) -> list[int]:
+    line = []
+    while pid > 1:
+        try:
+            status = Path(f"/proc/{pid}/status").read_text()
+        except OSError:
+            break
+        pid = int(status.split("PPid:")[1].split()[0])
+        line.append(pid)
+    return line
 
 
 def token_of(page: requests.Response) -> str:

@@ -4,9 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clinic import analyse_all, only_study, upload, upload_folder
 from flask.testing import FlaskClient
-from model.predictor import Predictor
 from sqlalchemy import func, select
 
 from app import jobs
@@ -14,7 +12,9 @@ from app.analysis import run_due_jobs
 from app.db.models import Analysis, Instance, Job, SliceResult
 from app.services import Services
 from app.storage import HEAT, HU
+from clinic import analyse_all, only_study, upload, upload_folder
 from model.data.phantom import HeadPhantom, write_series
+from model.predictor import Predictor
 
 
 @pytest.fixture(scope="session")

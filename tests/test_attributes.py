@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from ct_factory import ct_file
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.data import get_charset_files
 
+from ct_factory import ct_file
 from model.attributes import UnreadableError, numbers, shown_attributes, unsigned_short
 from model.element_walk import ScanLimits
 from model.prescan import scan_file

@@ -1,7 +1,6 @@
 """Who is let in, who is refused, and that a page offers nobody what it refuses."""
 
 import pytest
-from clinic import PASSWORD, csrf_token, log_in
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -10,6 +9,7 @@ from app import auth
 from app.auth import AccountError
 from app.db.models import User
 from app.services import Services
+from clinic import PASSWORD, csrf_token, log_in
 
 PAGES = ("/", "/upload", "/model", "/account", "/studies/x", "/uploads/x", "/admin/users")
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from ct_factory import (
     BIG_ENDIAN,
     EXPLICIT,
@@ -17,7 +18,6 @@ from ct_factory import (
     block_hu,
     ct_file,
 )
-
 from model.dicom import CTSlice, ReadLimits, read_slice
 from model.errors import InputRefusedError
 

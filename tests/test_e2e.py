@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import missing_service
-from live_clinic import LiveClinic, live_clinic, wait_until
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from conftest import missing_service
+from live_clinic import LiveClinic, live_clinic, wait_until
 from model.data.phantom import HeadPhantom, write_series
 
 ANALYSIS_MS = 120_000

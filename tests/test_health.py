@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
-from model.predictor import Predictor
 
 from app.db.models import WorkerHeartbeat, now
 from app.services import Services
 from app.worker import _write_heartbeat
+from model.predictor import Predictor
 
 
 def beat(services: Services, sha256: str, seconds_ago: int) -> None:

@@ -5,6 +5,7 @@ import struct
 import imagecodecs
 import numpy as np
 import pytest
+
 from ct_factory import (
     JPEG_2000_LOSSLESS,
     JPEG_LOSSLESS_SV1,
@@ -17,7 +18,6 @@ from ct_factory import (
     to_cells,
 )
 from hostile_factory import jpeg_2000_of_size, jpeg_ls_of_size, jpeg_of_size, rle_bomb
-
 from model.dicom import ReadLimits, read_slice
 from model.errors import InputRefusedError
 from model.pixels import PixelFormat, stored_values

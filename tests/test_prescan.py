@@ -5,6 +5,9 @@ import time
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ct_factory import (
     BIG_ENDIAN,
     DEFLATED,
@@ -25,9 +28,6 @@ from hostile_factory import (
     nested,
     nested_with_lengths,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
 from model.element_walk import PIXEL_DATA, ScanLimits
 from model.errors import InputRefusedError
 from model.prescan import Scan, scan_file

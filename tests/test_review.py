@@ -5,17 +5,17 @@ import json
 from pathlib import Path
 
 import pytest
-from clinic import analyse_all, csrf_token, log_in, only_study, upload_folder
 from flask import Flask
 from flask.testing import FlaskClient
-from model.predictor import Predictor
 from PIL import Image
 from sqlalchemy import select
 
 from app.db.models import Analysis, Instance, Review
 from app.services import Services
+from clinic import analyse_all, csrf_token, log_in, only_study, upload_folder
 from model.data.phantom import HeadPhantom, write_series
 from model.labels import LABELS
+from model.predictor import Predictor
 
 
 @pytest.fixture(scope="session")

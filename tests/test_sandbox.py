@@ -9,9 +9,9 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+
 from ct_factory import JPEG_2000_LOSSLESS, ct_file
 from hostile_factory import BOMBS, deflate_bomb, many_items
-
 from model.dicom import CTSlice, ReadLimits, read_slice
 from model.element_walk import ScanLimits
 from model.errors import InputRefusedError

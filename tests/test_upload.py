@@ -5,13 +5,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from clinic import csrf_token, post_files, upload, upload_folder
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from app.db.models import Base, Instance, Job, Series, Study
 from app.services import Services
+from clinic import csrf_token, post_files, upload, upload_folder
 from model.data.phantom import HeadPhantom, write_series
 
 

@@ -3,9 +3,10 @@
 import pytest
 from flask.testing import FlaskClient
 
-from app.db.models import Study, now
+from app.db.models import Analysis, Series, Study, now
 from app.services import Services
-from app.worklist import PAGE_SIZE, worklist_page
+from app.worklist import PAGE_SIZE, refresh_study, worklist_page
+from model.labels import LABELS
 
 
 def add_study(
@@ -112,3 +113,54 @@ def test_markup_in_a_name_stays_text(services: Services, reader: FlaskClient) ->
 
 def test_an_empty_worklist_says_what_to_do(reader: FlaskClient) -> None:
     assert "No study yet." in reader.get("/").text
+
+
+def add_analysed(services: Services, states: dict[str, str]) -> str:
+    with services.database.write() as session:
+        study = Study(
+            study_instance_uid="1.2.3",
+            patient_id="P",
+            patient_name="",
+            patient_birth_date="",
+            patient_sex="",
+            accession_number="",
+            study_date="",
+            study_description="",
+            simulated=False,
+        )
+        study.series = [Series(series_instance_uid="1.2.3.4", series_description="")]
+        session.add(study)
+        session.flush()
+        session.add(
+            Analysis(
+                series_id=study.series[0].id,
+                probabilities=dict.fromkeys(LABELS, 0.2),
+                states={**dict.fromkeys(LABELS, "not flagged"), **states},
+                thresholds={},
+                warnings=[],
+                model_name="",
+                model_version="",
+                model_sha256="",
+                device="",
+                seconds=0,
+            )
+        )
+        session.flush()
+        refresh_study(session, study.id)
+        return study.state
+
+
+@pytest.mark.parametrize(
+    ("states", "study_state"),
+    [
+        ({}, "not flagged"),
+        ({"any": "flagged"}, "flagged"),
+        ({"any": "indeterminate"}, "indeterminate"),
+        ({"epidural": "flagged"}, "indeterminate"),
+        ({"epidural": "indeterminate"}, "not flagged"),
+    ],
+)
+def test_a_study_is_never_clearer_than_its_flagged_subtype(
+    services: Services, states: dict[str, str], study_state: str
+) -> None:
+    assert add_analysed(services, states) == study_state
