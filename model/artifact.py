@@ -82,6 +82,7 @@ class TrainingFacts:
     hounsfield_units: str
     parts: Mapping[str, PartFacts]
     recipe: Mapping[str, int | float | str]
+    note: str
     minutes: float
 
 

@@ -48,6 +48,10 @@ LIMITS: Final = (
     "Trained from scratch, without pre-trained weights, for a short time on a small computer.",
     "Not tested on children, with contrast medium, after surgery, or with metal artefacts.",
     "Each slice is judged alone: the network does not yet look at neighbouring slices.",
+    (
+        "At the alert thresholds few bleeding test studies were flagged (see the thresholds): most "
+        "findings are stated as indeterminate."
+    ),
     "The attention map is coarse: it shows where the network looked, not the outline of a lesion.",
 )
 
@@ -132,6 +136,7 @@ def build_card(
     sha256: str,
     parameters: int,
     minutes: float,
+    note: str,
 ) -> dict[str, Any]:
     """Put the card together from a run's checkpoint, its two results and its duration."""
     parts = {
@@ -159,6 +164,7 @@ def build_card(
             **TRAINING_DATA,
             "parts": parts,
             "recipe": {**content["recipe"], "epochs_done": content["epoch"]},
+            "note": note,
             "minutes": minutes,
         },
         "metrics": evaluation["metrics"],
@@ -199,6 +205,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="the run's folder")
     parser.add_argument("--to", type=Path, default=Path("model/weights"), help="where to write")
+    parser.add_argument("--note", default="", help="what else the card should say of the run")
     options = parser.parse_args(arguments)
     calibration = read_result(
         options.run / "calibration.json", ("input_size", "temperature", "thresholds")
@@ -216,7 +223,13 @@ def main(arguments: list[str] | None = None) -> None:
     weights = network_bytes(script(network))
     sha256 = hashlib.sha256(weights).hexdigest()
     card = build_card(
-        content, calibration, evaluation, sha256=sha256, parameters=parameters, minutes=minutes
+        content,
+        calibration,
+        evaluation,
+        sha256=sha256,
+        parameters=parameters,
+        minutes=minutes,
+        note=options.note,
     )
     options.to.mkdir(parents=True, exist_ok=True)
     write_atomically(options.to / NETWORK_NAME, weights)

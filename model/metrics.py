@@ -131,7 +131,8 @@ def patient_interval(
 
     Returns
     -------
-    The 2.5th and 97.5th percentile; none where fewer than five patients have the class.
+    The 2.5th and 97.5th percentile; none where fewer than five patients have the class, or where
+    the patients are too alike for resampling to tell anything.
     """
     column = targets if targets.ndim == 1 else targets[:, 0]
     counted = len(np.unique(patients[column == of_class]))
@@ -146,6 +147,9 @@ def patient_interval(
         rows = np.concatenate([rows_of[index] for index in chosen])
         values.append(metric(targets[rows], scores[rows]))
     low, high = np.nanpercentile(values, [2.5, 97.5])
+    if low == high:
+        # All right or all wrong in a few patients is no proof of 100 % or 0 %.
+        return Interval(None, None, f"the same in every resample of {len(rows_of)} patients")
     return Interval(float(low), float(high))
 
 

@@ -120,6 +120,16 @@ def test_too_few_patients_get_a_reason_and_no_interval() -> None:
     assert interval.reason == "patients it is measured on: 4, too few for an interval"
 
 
+def test_a_figure_that_no_resample_changes_has_no_interval() -> None:
+    patients = np.arange(12)
+    targets = patients % 2
+
+    interval = patient_interval(auc, targets, targets.astype(float), patients, draws=50)
+
+    assert (interval.low, interval.high) == (None, None)
+    assert interval.reason == "the same in every resample of 12 patients"
+
+
 def test_a_study_scores_as_its_highest_slice() -> None:
     patients = np.array([7, 3, 7, 3])
 
