@@ -28,7 +28,7 @@ lint: $(TESTING) ## Check style and types
 	$(VENV)/bin/mypy
 
 bench: $(TESTING) ## Measure the speed of reading, analysing and serving
-	$(VENV)/bin/python -m tests.bench
+	PYTHONPATH=. $(VENV)/bin/python tests/bench.py
 
 train: $(TRAINING) ## Train the network on CT-ICH (DATA=folder) into runs/falx
 	$(VENV)/bin/python -m model.train --data $(DATA) --cache .cache/ct-ich --run runs/falx

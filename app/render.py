@@ -1,6 +1,7 @@
 """Pictures of slices: HU through a window as grey PNG, heat maps as transparent overlays."""
 
 import io
+import zlib
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ def window_png(hu: NDArray[np.int16], window: Window) -> bytes:
     window
         What is black and what is white.
     """
-    grey = grey_lookup(window)[np.ascontiguousarray(hu).view(np.uint16)]
+    grey = grey_lookup(window).take(np.ascontiguousarray(hu).view(np.uint16))
     return _png(Image.fromarray(grey))
 
 
@@ -59,6 +60,7 @@ FULL_HEAT = 4.0
 
 def _png(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    # Level 1 takes less than half the time of the default, for files a sixth larger.
-    picture.save(buffer, "PNG", compress_level=1)
+    # Run lengths alone, after PNG's own filters, make slices smaller in a third of the time that
+    # the default takes.
+    picture.save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
     return buffer.getvalue()

@@ -149,7 +149,7 @@ def write_pictures(reading: SeriesReading, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number, one in enumerate(reading.slices, start=1):
         stored = np.ascontiguousarray(one.ct_slice.hu).view(np.uint16)
-        windows = [grey_lookup(window)[stored] for window in MODEL_WINDOWS]
+        windows = [grey_lookup(window).take(stored) for window in MODEL_WINDOWS]
         Image.fromarray(np.hstack(windows)).save(folder / f"{number:03d}.png")
 
 

@@ -118,19 +118,23 @@ def stage_lines(files: list[Path]) -> list[Line]:
     ms = {name: median_ms(stage, REPEATS) / len(hu) for name, stage in per_slice.items()}
     predictor = load_predictor(WEIGHTS, "cpu")
     served, eager = network_ms(predictor, np.stack(hu))
-    beside = ms["parse"] + ms["decode to HU"]
+    reading = ms["parse"] + ms["decode to HU"]
+    beside = reading + ms["PNG (three windows)"]
     return [
         *(Line(f"{name}, a slice", f"{value:.1f} ms") for name, value in ms.items()),
         Line("network in service, a slice", f"{served:.1f} ms"),
         Line("network in plain eager PyTorch, a slice", f"{eager:.1f} ms"),
         Line("eager / in service", f"{eager / served:.2f}", "aim: 1.4 or more"),
-        Line("parse and decode / network", f"{beside / served:.2f}", "aim: 0.20 or less"),
+        Line("parse and decode / network", f"{reading / served:.2f}", "aim: 0.20 or less"),
+        Line(
+            "the same with three PNGs / network", f"{beside / served:.2f}", "drawn when looked at"
+        ),
     ]
 
 
 def window_all(hu: NDArray[np.int16]) -> list[NDArray[np.uint8]]:
     """The slice in the three model windows, without the PNG encoding."""
-    return [grey_lookup(window)[hu.view(np.uint16)] for window in MODEL_WINDOWS]
+    return [grey_lookup(window).take(hu.view(np.uint16)) for window in MODEL_WINDOWS]
 
 
 def network_ms(predictor: Predictor, hu: NDArray[np.int16]) -> tuple[float, float]:

@@ -83,7 +83,11 @@ def live_clinic(data: Path) -> Iterator[LiveClinic]:
             stderr=output,
         )
     try:
-        wait_until(lambda: "Falx is on" in log.read_text(), START_SECONDS, "the setup is done")
+        wait_until(
+            lambda: "Falx is on" in log.read_text() or process.poll() is not None,
+            START_SECONDS,
+            "the setup is done",
+        )
         clinic = LiveClinic(f"http://127.0.0.1:{port}", _first_password(log), process.pid)
         wait_until(lambda: _is_healthy(clinic), START_SECONDS, "web and worker are up")
         yield clinic

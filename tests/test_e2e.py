@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState, expect, sync_playwright
 
 from conftest import missing_service
 from live_clinic import LiveClinic, live_clinic, wait_until
@@ -50,25 +50,32 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-@pytest.fixture
-def page(browser: Browser, clinic: LiveClinic) -> Iterator[Page]:
-    """A page of a logged-in administrator; errors of its scripts fail the test."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    opened = context.new_page()
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    log_in(opened, clinic)
-    yield opened
-    context.close()
-    assert errors == []
-
-
-def log_in(page: Page, clinic: LiveClinic) -> None:
+@pytest.fixture(scope="module")
+def login(browser: Browser, clinic: LiveClinic) -> StorageState:
+    """The cookies of an administrator who logged in through the form."""
+    context = browser.new_context()
+    page = context.new_page()
     page.goto(f"{clinic.address}/login")
     page.get_by_label("User name").fill("admin")
     page.get_by_label("Password").fill(clinic.password)
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", name="Worklist")).to_be_visible()
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def page(browser: Browser, clinic: LiveClinic, login: StorageState) -> Iterator[Page]:
+    """The worklist, logged in; errors of the pages' scripts fail the test."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, storage_state=login)
+    opened = context.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.goto(clinic.address)
+    yield opened
+    context.close()
+    assert errors == []
 
 
 @pytest.fixture(scope="module")
@@ -140,11 +147,11 @@ def test_the_attention_map_comes_and_goes_with_one_key(page: Page) -> None:
 
 
 def test_without_javascript_a_reader_can_do_it_all(
-    browser: Browser, clinic: LiveClinic, archive: Path
+    browser: Browser, clinic: LiveClinic, login: StorageState, archive: Path
 ) -> None:
-    context = browser.new_context(java_script_enabled=False)
+    context = browser.new_context(java_script_enabled=False, storage_state=login)
     page = context.new_page()
-    log_in(page, clinic)
+    page.goto(clinic.address)
     page.get_by_role("link", name="Upload", exact=True).click()
     page.get_by_label("Slices or zip archives").set_input_files(archive)
     page.get_by_role("button", name="Upload and analyse").click()
@@ -179,4 +186,5 @@ def open_demo_study(page: Page) -> None:
     """The study that every new installation has."""
     page.get_by_role("link", name="Worklist").click()
     page.locator("table.worklist tbody a").first.click()
+    page.wait_for_load_state("load")  # the scripts that listen for keys have run by then
     expect(page.locator("#findings .bar").first).to_be_visible()

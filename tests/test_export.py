@@ -88,7 +88,7 @@ def test_the_same_module_gives_the_same_bytes(network: HemorrhageNetwork) -> Non
 
 
 def test_an_export_is_an_artefact_that_loads(run_folder: Path, tmp_path: Path) -> None:
-    export.main([f"--run={run_folder}", f"--to={tmp_path / 'weights'}"])
+    export.main([f"--run={run_folder}", f"--to={tmp_path / 'weights'}", "--note=Resumed once."])
 
     card = load_card(tmp_path / "weights" / "falx.json")
     network = load_network(tmp_path / "weights" / "falx.pt", card, "cpu")
@@ -96,6 +96,7 @@ def test_an_export_is_an_artefact_that_loads(run_folder: Path, tmp_path: Path) -
     assert logits.shape == (2, len(LABELS))
     assert card.input_size == 64
     assert card.training.minutes == 1.8
+    assert card.training.note == "Resumed once."
     assert card.training.recipe["epochs_done"] == 3
     assert card.training.parts["train"].used_for == "fitting the weights"
     assert not list((tmp_path / "weights").glob("*.part"))

@@ -7,6 +7,7 @@ import numpy as np
 import pydicom
 import pytest
 
+from conftest import missing_service
 from model.data.phantom import HeadPhantom, bleed_mask, simulate_slice, write_series
 from model.dicom import ReadLimits, read_slice
 from model.eligibility import judge_series
@@ -84,7 +85,7 @@ def test_another_program_reads_the_files(tmp_path: Path) -> None:
     try:
         dumped = subprocess.run(["dcmdump", path], capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        pytest.skip("dcmdump is not installed")
+        missing_service("dcmdump is not installed")
 
     assert dumped.returncode == 0
     assert "SIMULATED^HEAD" in dumped.stdout

@@ -47,10 +47,17 @@ def test_the_file_is_durable_before_it_has_its_name(
     storage = Storage(tmp_path)
     order: list[str] = []
     real_fsync, real_rename = os.fsync, Path.rename
-    monkeypatch.setattr(os, "fsync", lambda fd: (order.append("fsync"), real_fsync(fd))[1])
-    monkeypatch.setattr(
-        Path, "rename", lambda path, to: (order.append("rename"), real_rename(path, to))[1]
-    )
+
+    def fsync(descriptor: int) -> None:
+        order.append("fsync")
+        real_fsync(descriptor)
+
+    def rename(path: Path, target: Path) -> Path:
+        order.append("rename")
+        return real_rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "rename", rename)
 
     storage.write(ORIGINAL, "abc", b"bytes")
 
