@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_windowing
+from pydicom.pixels.processing import apply_windowing
 
 from app.render import heat_png, window_png
 from ct_factory import block_hu
