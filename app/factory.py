@@ -4,24 +4,39 @@ import logging
 from collections.abc import Mapping
 
 from flask import Flask, Response, redirect, render_template, request, url_for
-from flask_login import LoginManager
+from flask.typing import ResponseReturnValue
+from flask_login import LoginManager, current_user
 from flask_smorest import Api
 from flask_wtf import CSRFProtect
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.wrappers import Response as WerkzeugResponse
 
 from app import auth
 from app.config import load_settings, secret_key
 from app.db.models import random_id
 from app.presentation import register_filters
 from app.services import Services, open_services
-from app.views import account, admin, api, health, images, model_facts, review, upload, worklist
+from app.views import (
+    account,
+    admin,
+    api,
+    context,
+    health,
+    images,
+    model_facts,
+    review,
+    upload,
+    worklist,
+)
 from app.views.context import EXTENSION, limiter, page_facts
 from model.artifact import load_card
 
 logger = logging.getLogger(__name__)
+
+UPLOAD = "upload.form"
+FORM_BYTES = 1024 * 1024
+"""Most bytes of a request that uploads nothing."""
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -49,9 +64,11 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
     app.extensions[EXTENSION] = services
     app.extensions["falx-card"] = load_card(services.settings.model / "falx.json")
+    _init_login(app, services)
+    app.before_request(_bound_request)
+    # After the bounds: it reads the form, and with it the whole request.
     CSRFProtect(app)
     limiter.init_app(app)
-    _init_login(app, services)
     _register_views(app)
     _register_errors(app)
     register_filters(app)
@@ -88,7 +105,19 @@ def _init_login(app: Flask, services: Services) -> None:
     manager.user_loader(lambda cookie_id: auth.load_user(services.database, cookie_id))
 
 
-def _ask_for_login() -> WerkzeugResponse | tuple[str, int] | Response:
+def _bound_request() -> ResponseReturnValue | None:
+    """Bound what is read of a request: files only in uploads, and only from who may upload."""
+    if request.endpoint != UPLOAD:
+        request.max_content_length = FORM_BYTES
+    elif request.method == "POST" and not current_user.is_authenticated:
+        return _ask_for_login()
+    else:
+        # A folder has more parts than Flask allows by default; a setting bounds them instead.
+        request.max_form_parts = context.services().settings.max_files + 10
+    return None
+
+
+def _ask_for_login() -> ResponseReturnValue:
     if request.path.startswith("/api/"):
         return _error_page(401, "Unauthorized", "")
     return redirect(url_for("account.login", next=request.full_path.rstrip("?")))
@@ -108,16 +137,17 @@ def _register_errors(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected_error)
 
 
-def _expected_error(error: HTTPException) -> tuple[str, int] | Response:
+def _expected_error(error: HTTPException) -> ResponseReturnValue:
     if error.code == 413:
         error.description = (
-            "The upload is larger than this site accepts in one go. Nothing was stored. "
-            "Send it in parts, or ask the administrator to raise FALX_MAX_REQUEST_BYTES."
+            "The upload is larger, or has more files, than this site accepts in one go. Nothing "
+            "was stored. Send it in parts, or ask the administrator to raise "
+            "FALX_MAX_REQUEST_BYTES or FALX_MAX_FILES."
         )
     return _error_page(error.code or 500, error.name, error.description or "")
 
 
-def _database_error(error: OperationalError) -> tuple[str, int] | Response:
+def _database_error(error: OperationalError) -> ResponseReturnValue:
     reference = random_id()[:8]
     logger.error("reference %s: the database does not answer: %s", reference, error)
     return _error_page(
@@ -127,7 +157,7 @@ def _database_error(error: OperationalError) -> tuple[str, int] | Response:
     )
 
 
-def _unexpected_error(error: Exception) -> tuple[str, int] | Response:
+def _unexpected_error(error: Exception) -> ResponseReturnValue:
     reference = random_id()[:8]
     logger.error("reference %s: %s %s", reference, request.method, request.path, exc_info=error)
     return _error_page(
@@ -137,7 +167,7 @@ def _unexpected_error(error: Exception) -> tuple[str, int] | Response:
     )
 
 
-def _error_page(code: int, name: str, description: str) -> tuple[str, int] | Response:
+def _error_page(code: int, name: str, description: str) -> ResponseReturnValue:
     if request.path.startswith("/api/"):
         response = Response(status=code, content_type="application/json")
         response.set_data(f'{{"code": {code}, "status": "{name}"}}')

@@ -142,6 +142,7 @@ def _insert(services: Services, name: str, instance: Instance, ct_slice: CTSlice
         if known is None:
             instance.series_id = series_id
             session.add(instance)
+            jobs.note_arrival(session, series_id)
             return FileOutcome(name, STORED, " ".join(ct_slice.warnings), series_id)
         if known.sha256 == instance.sha256:
             return FileOutcome(name, DUPLICATE, ALREADY_STORED, series_id)

@@ -6,14 +6,19 @@ The queue only wakes workers up; a lost wake-up costs seconds, never a job.
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db.models import Job, now
 from app.db.session import Database
 from app.worklist import refresh_study_of
 
-QUEUED, RUNNING, DONE, FAILED = "queued", "running", "done", "failed"
+ARRIVING, QUEUED, RUNNING, DONE, FAILED = "arriving", "queued", "running", "done", "failed"
+OPEN = (ARRIVING, QUEUED, RUNNING)
+"""States of a job whose result is still to come."""
+
+ARRIVAL_TIMEOUT = timedelta(minutes=2)
+"""A series that gained nothing for so long is taken as it is: its sender broke off."""
 
 
 @dataclass(frozen=True)
@@ -29,32 +34,52 @@ class LeaseLostError(Exception):
     """Another worker has the job now; what this one computed must not be kept."""
 
 
+def note_arrival(session: Session, series_id: str) -> None:
+    """Keep, with each new slice, that the series wants an analysis once its slices are there.
+
+    A job in work is taken from its worker: it would analyse an incomplete series.
+    """
+    _reset(session, series_id, ARRIVING)
+
+
 def request_analysis(session: Session, series_id: str) -> None:
-    """Queue the series, again if it was analysed before: it has gained slices."""
+    """Queue the series, again if it was analysed before."""
+    _reset(session, series_id, QUEUED)
+
+
+def _reset(session: Session, series_id: str, state: str) -> None:
     job = session.get(Job, series_id)
     if job is None:
-        session.add(Job(series_id=series_id))
-    else:
-        job.state, job.attempts, job.error = QUEUED, 0, ""
-        job.lease_holder, job.lease_until = None, None
-        job.queued_at = now()
-    session.flush()
-    refresh_study_of(session, series_id)
+        job = Job(series_id=series_id)
+        session.add(job)
+    changed = job.state != state
+    job.state, job.attempts, job.error, job.queued_at = state, 0, "", now()
+    job.lease_holder, job.lease_until = None, None
+    if changed:
+        session.flush()
+        refresh_study_of(session, series_id)
+
+
+def _due() -> ColumnElement[bool]:
+    return or_(
+        Job.state == QUEUED,
+        (Job.state == RUNNING) & (Job.lease_until < now()),
+        (Job.state == ARRIVING) & (Job.queued_at < now() - ARRIVAL_TIMEOUT),
+    )
 
 
 def claim(database: Database, holder: str, lease_seconds: int, max_attempts: int) -> Lease | None:
     """Take the job that waits longest, or one whose worker fell silent; None if there is none."""
-    due = or_(Job.state == QUEUED, (Job.state == RUNNING) & (Job.lease_until < now()))
     with database.write() as session:
         _fail_exhausted(session, max_attempts)
         series_id = session.scalar(
-            select(Job.series_id).where(due).order_by(Job.queued_at).limit(1)
+            select(Job.series_id).where(_due()).order_by(Job.queued_at).limit(1)
         )
         if series_id is None:
             return None
         taken = session.execute(
             update(Job)
-            .where(Job.series_id == series_id, due)
+            .where(Job.series_id == series_id, _due())
             .values(
                 state=RUNNING,
                 attempts=Job.attempts + 1,
@@ -120,8 +145,7 @@ def give_up(database: Database, lease: Lease, reason: str, max_attempts: int) ->
 def any_due(database: Database) -> bool:
     """Whether a worker has something to do."""
     with database.read() as session:
-        due = or_(Job.state == QUEUED, (Job.state == RUNNING) & (Job.lease_until < now()))
-        return session.scalar(select(Job.series_id).where(due).limit(1)) is not None
+        return session.scalar(select(Job.series_id).where(_due()).limit(1)) is not None
 
 
 def _fail_exhausted(session: Session, max_attempts: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.db.models import Analysis, Instance, Series, Study
 from app.db.session import Database
-from app.jobs import QUEUED, RUNNING
+from app.jobs import OPEN
 from app.slices import ordered_instances
 from app.worklist import NOT_ANALYSED
 from model.labels import LABELS
@@ -52,7 +52,7 @@ class StudyPage:
     def pending(self) -> bool:
         """Whether an analysis is still to come."""
         job = self.series.job if self.series else None
-        return job is not None and job.state in (QUEUED, RUNNING)
+        return job is not None and job.state in OPEN
 
     @property
     def heat_position(self) -> int | None:

@@ -111,7 +111,7 @@ def _study_state(finding_states: list[str], job_states: list[str]) -> str:
             return urgent
     if "running" in job_states:
         return ANALYSING
-    if "queued" in job_states:
+    if "queued" in job_states or "arriving" in job_states:
         return WAITING
     return NOT_FLAGGED if finding_states else NOT_ANALYSED
 

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
-from app.db.models import Base, Instance, Job, Series, Study
+from app import jobs
+from app.db.models import Base, Instance, Job, Series, Study, now
+from app.ingest import ingest
 from app.services import Services
 from clinic import csrf_token, post_files, upload, upload_folder
 from model.data.phantom import HeadPhantom, write_series
+from model.sandbox import SandboxedReader
+from model.sources import Source
 
 
 @pytest.fixture(scope="session")
@@ -169,6 +174,45 @@ def test_an_upload_over_the_cap_is_refused_with_the_setting(
     assert page.status_code == 413
     assert "FALX_MAX_REQUEST_BYTES" in page.text
     assert count(services, Instance) == 0
+
+
+def test_a_folder_of_more_files_than_flask_allows_by_default_is_taken(reader: FlaskClient) -> None:
+    files = [(f"head/{number}.bin", b"junk %d" % number) for number in range(1200)]
+
+    page = upload(reader, *files, field="folder")
+
+    assert "<strong>1200</strong> refused" in page.text
+
+
+def test_a_visitors_files_are_not_even_read(client: FlaskClient) -> None:
+    answer = client.post("/upload", data=b"x" * 100_000, content_type="multipart/form-data")
+
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith("/login")
+
+
+def test_only_the_upload_takes_large_requests(client: FlaskClient) -> None:
+    answer = client.post("/login", data={"username": "x" * 2_000_000})
+
+    assert answer.status_code == 413
+
+
+def test_slices_whose_sender_broke_off_are_analysed_after_a_while(
+    services: Services, head: Path
+) -> None:
+    sources = [Source(path.name, path.read_bytes()) for path in sorted(head.glob("*.dcm"))]
+
+    def broken() -> Iterator[Source]:
+        yield sources[0]
+        raise ConnectionError("the sender is gone")
+
+    with SandboxedReader() as file_reader, pytest.raises(ConnectionError, match="gone"):
+        ingest(services, file_reader, broken(), user_id=None)
+
+    assert jobs.claim(services.database, "worker", 30, 3) is None
+    with services.database.write() as session:
+        session.scalars(select(Job)).one().queued_at = now() - jobs.ARRIVAL_TIMEOUT
+    assert jobs.claim(services.database, "worker", 30, 3) is not None
 
 
 def test_without_the_token_nothing_is_stored(

@@ -150,7 +150,7 @@ class Job(Base):
 
     series_id: Mapped[str] = mapped_column(ForeignKey("series.id"), primary_key=True)
     state: Mapped[str] = mapped_column(String(16), default="queued", index=True)
-    """queued, running, done or failed."""
+    """arriving, queued, running, done or failed."""
     attempts: Mapped[int] = mapped_column(default=0)
     lease_holder: Mapped[str | None] = mapped_column(String(32))
     lease_until: Mapped[datetime | None]

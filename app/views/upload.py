@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from app.db.models import Series, Upload, random_id
 from app.forms import UploadForm
 from app.ingest import Incoming, ingest
-from app.jobs import QUEUED, RUNNING
+from app.jobs import OPEN
 from app.services import Services
 from app.upload_report import report_of
 from app.views.context import services
@@ -28,8 +28,6 @@ COPY_CHUNK_BYTES = 1024 * 1024
 @login_required
 def form() -> str | Response:
     """Take files in and show what became of each."""
-    # A folder has more parts than Flask allows by default; the setting bounds them instead.
-    request.max_form_parts = services().settings.max_files + 10
     upload_form = UploadForm()
     if not upload_form.validate_on_submit():
         return render_template("upload.html", form=upload_form)
@@ -55,7 +53,7 @@ def outcome(upload_id: str) -> str:
             .options(selectinload(Series.job), selectinload(Series.study))
             .order_by(Series.received_at)
         ).all()
-    pending = any(one.job and one.job.state in (QUEUED, RUNNING) for one in series)
+    pending = any(one.job and one.job.state in OPEN for one in series)
     return render_template(
         "upload_outcome.html", report=report_of(upload), series=series, pending=pending
     )
