@@ -90,8 +90,8 @@ def _choices(none: str, values: tuple[str, ...]) -> list[SelectChoice]:
 class VerdictForm(Form):
     """What the clinician says of one label."""
 
-    verdict = SelectField("Verdict", choices=_choices("no statement", VERDICTS))
-    reason = SelectField("Reason", choices=_choices("no reason", REASONS))
+    verdict = SelectField("Verdict", choices=_choices("no statement", VERDICTS), default="")
+    reason = SelectField("Reason", choices=_choices("no reason", REASONS), default="")
 
 
 def _review_form() -> type[FlaskForm]:

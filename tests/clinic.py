@@ -74,3 +74,19 @@ def only_study(services: Services) -> Study:
     """The one study that is stored."""
     with services.database.read() as session:
         return session.scalars(select(Study)).one()
+
+
+def new_study(**changes: Any) -> Study:
+    """A study row, not yet stored, that says nothing but what `changes` say."""
+    facts: dict[str, Any] = {
+        "study_instance_uid": "1.2.3",
+        "patient_id": "P",
+        "patient_name": "",
+        "patient_birth_date": "",
+        "patient_sex": "",
+        "accession_number": "",
+        "study_date": "",
+        "study_description": "",
+        "simulated": False,
+    }
+    return Study(**{**facts, **changes})

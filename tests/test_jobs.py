@@ -9,6 +9,7 @@ from app import jobs
 from app.db.models import Job, Series, Study, now
 from app.jobs import LeaseLostError
 from app.services import Services
+from clinic import new_study
 
 
 @pytest.fixture
@@ -19,17 +20,7 @@ def series_id(services: Services) -> str:
 
 def add_series(services: Services, uid: str) -> str:
     with services.database.write() as session:
-        study = Study(
-            study_instance_uid=uid,
-            patient_id="P",
-            patient_name="",
-            patient_birth_date="",
-            patient_sex="",
-            accession_number="",
-            study_date="",
-            study_description="",
-            simulated=False,
-        )
+        study = new_study(study_instance_uid=uid)
         session.add(study)
         session.flush()
         series = Series(study_id=study.id, series_instance_uid=uid, series_description="")

@@ -107,7 +107,7 @@ def test_a_window_is_a_picture_that_the_browser_keeps(
     again = reader.get(address, headers={"If-None-Match": answer.headers["ETag"]})
 
     with Image.open(io.BytesIO(answer.data)) as picture:
-        assert (picture.mode, picture.size) == ("L", (512, 512))
+        assert (picture.mode, picture.size) == ("L", (256, 256))
     assert "immutable" in answer.headers["Cache-Control"]
     assert (again.status_code, again.data) == (304, b"")
 
@@ -118,7 +118,7 @@ def test_the_attention_map_covers_the_slice(
     answer = reader.get(f"/analyses/{analysis_of(services).id}/heat/4/any.png")
 
     with Image.open(io.BytesIO(answer.data)) as overlay:
-        assert (overlay.mode, overlay.size) == ("RGBA", (512, 512))
+        assert (overlay.mode, overlay.size) == ("RGBA", (256, 256))
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@
 import pytest
 from flask.testing import FlaskClient
 
-from app.db.models import Analysis, Series, Study, now
+from app.db.models import Analysis, Series, now
 from app.services import Services
 from app.worklist import PAGE_SIZE, refresh_study, worklist_page
+from clinic import new_study
 from model.labels import LABELS
 
 
@@ -14,16 +15,11 @@ def add_study(
 ) -> None:
     with services.database.write() as session:
         session.add(
-            Study(
+            new_study(
                 study_instance_uid=f"1.2.{name}",
                 patient_id=f"ID-{name}",
                 patient_name=name,
-                patient_birth_date="",
-                patient_sex="",
-                accession_number="",
-                study_date="20260101",
                 study_description="Head",
-                simulated=False,
                 state=state,
                 any_probability=probability,
                 **more,
@@ -117,17 +113,7 @@ def test_an_empty_worklist_says_what_to_do(reader: FlaskClient) -> None:
 
 def add_analysed(services: Services, states: dict[str, str]) -> str:
     with services.database.write() as session:
-        study = Study(
-            study_instance_uid="1.2.3",
-            patient_id="P",
-            patient_name="",
-            patient_birth_date="",
-            patient_sex="",
-            accession_number="",
-            study_date="",
-            study_description="",
-            simulated=False,
-        )
+        study = new_study()
         study.series = [Series(series_instance_uid="1.2.3.4", series_description="")]
         session.add(study)
         session.flush()
