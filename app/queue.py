@@ -31,7 +31,7 @@ class WakeUpQueue:
             worker_type="thread",
             periodic=False,
             initial_delay=0.05,
-            max_delay=0.25,
+            max_delay=0.1,
         )
         return consumer
 

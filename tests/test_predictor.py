@@ -14,7 +14,7 @@ from model.artifact import load_card, load_network
 from model.data.ct_ich import read_labels, recover_patient
 from model.errors import ArtifactError
 from model.labels import LABELS
-from model.predictor import BATCH_SIZE, Predictor, load_predictor
+from model.predictor import CPU_BATCH_SIZE, Predictor, load_predictor
 
 WEIGHTS = PROJECT_ROOT / "model" / "weights"
 SOME_TEST_PATIENTS = (50, 74, 80, 95, 114)
@@ -64,9 +64,11 @@ def test_slices_of_differing_shape_keep_their_order(predictor: Predictor) -> Non
 def test_progress_counts_to_the_end(predictor: Predictor) -> None:
     told: list[int] = []
 
-    predictor.predict(noise(BATCH_SIZE * 2 + 1, 64, 64), positions(BATCH_SIZE * 2 + 1), told.append)
+    predictor.predict(
+        noise(CPU_BATCH_SIZE * 2 + 1, 64, 64), positions(CPU_BATCH_SIZE * 2 + 1), told.append
+    )
 
-    assert told == [BATCH_SIZE, BATCH_SIZE * 2, BATCH_SIZE * 2 + 1]
+    assert told == [CPU_BATCH_SIZE, CPU_BATCH_SIZE * 2, CPU_BATCH_SIZE * 2 + 1]
 
 
 def test_the_same_slice_gets_the_same_answer(predictor: Predictor) -> None:
