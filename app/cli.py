@@ -1,10 +1,8 @@
 """The commands: set up, run web and worker, manage the first accounts."""
 
-import json
 import logging
 import os
 import sys
-from pathlib import Path
 
 import click
 
@@ -80,16 +78,6 @@ def add_user(settings: Settings, username: str, role: str) -> None:
     password = auth.random_password()
     auth.create_user(open_services(settings).database, username, password, role)
     click.echo(f"user {username} ({role}), password {password}")
-
-
-@cli.command()
-@click.argument("target", type=click.Path(path_type=Path))
-def openapi(target: Path) -> None:
-    """Write the description of the JSON interface to TARGET."""
-    from app.factory import create_app
-
-    specification = create_app().extensions["flask-smorest"]["apis"][""]["ext_obj"].spec.to_dict()
-    target.write_text(json.dumps(specification, indent=2) + "\n")
 
 
 def main() -> None:

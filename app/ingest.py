@@ -1,6 +1,8 @@
 """The one way in: each file, from any source, is stored as a slice or refused with its reason."""
 
 import hashlib
+import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -17,6 +19,8 @@ from model.dicom import CTSlice
 from model.errors import InputRefusedError
 from model.sandbox import SandboxedReader
 from model.sources import Ignored, Source
+
+logger = logging.getLogger(__name__)
 
 STORED, DUPLICATE, IGNORED, REFUSED = "stored", "duplicate", "ignored", "refused"
 
@@ -68,6 +72,8 @@ def ingest(
             if series_id is not None:
                 jobs.request_analysis(session, series_id)
     services.queue.wake()
+    counts = Counter(outcome.outcome for outcome in outcomes)
+    logger.info("upload %s: %s", upload.id, dict(counts))
     return upload.id
 
 

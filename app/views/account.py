@@ -1,5 +1,6 @@
 """Login, logout and the user's own password."""
 
+import logging
 from urllib.parse import urlsplit
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
@@ -9,6 +10,8 @@ from werkzeug.wrappers import Response
 from app import auth
 from app.forms import ActionForm, LoginForm, PasswordForm
 from app.views.context import limiter, services
+
+logger = logging.getLogger(__name__)
 
 blueprint = Blueprint("account", __name__)
 
@@ -22,6 +25,8 @@ def login() -> str | Response | tuple[str, int]:
         return render_template("login.html", form=form)
     user = auth.authenticate(services().database, form.username.data, form.password.data)
     if user is None:
+        # Quoted, so that a name with a line break in it cannot write a line of its own.
+        logger.warning("login refused: %r from %s", form.username.data, request.remote_addr)
         flash("Wrong user name or password.", "error")
         return render_template("login.html", form=form), 401
     session.permanent = True
