@@ -141,7 +141,7 @@ def _keep(
             jobs.held_job(session, lease)
             session.add(analysis)
             session.flush()
-            jobs.finish(session, lease, slices_total)
+            jobs.finish(session, lease, len(analysis.slices), slices_total)
     except Exception:
         services.storage.remove(HEAT, analysis.id)
         raise

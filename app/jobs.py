@@ -123,11 +123,11 @@ def held_job(session: Session, lease: Lease) -> Job:
     return job
 
 
-def finish(session: Session, lease: Lease, slices_total: int) -> None:
-    """Mark the job done, in the transaction that writes its result."""
+def finish(session: Session, lease: Lease, slices_done: int, slices_total: int) -> None:
+    """Mark the job done, in the transaction that writes its result (or why there is none)."""
     job = held_job(session, lease)
     job.state, job.lease_holder, job.lease_until = DONE, None, None
-    job.slices_done = job.slices_total = slices_total
+    job.slices_done, job.slices_total = slices_done, slices_total
     session.flush()
     refresh_study_of(session, lease.series_id)
 

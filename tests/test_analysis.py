@@ -55,6 +55,7 @@ def test_what_is_no_head_is_not_analysed_and_says_why(
     study = only_study(services)
     assert study.state == "not analysed"
     assert study.any_probability is None
+    assert (only_job(services).slices_done, only_job(services).slices_total) == (0, 3)
     assert study.state_reason
     with services.database.read() as session:
         assert session.scalar(select(func.count()).select_from(SliceResult)) == 0

@@ -99,7 +99,7 @@ def test_from_upload_to_verdict_and_back(page: Page, clinic: LiveClinic, archive
 
     expect(page.get_by_text("12 stored")).to_be_visible(timeout=30_000)
     expect(page.get_by_text("notes.txt")).to_be_visible()
-    expect(page.get_by_text("12 of 12 slices done")).to_be_visible(timeout=ANALYSIS_MS)
+    expect(page.get_by_text("12 of 12 slices analysed")).to_be_visible(timeout=ANALYSIS_MS)
 
     page.get_by_role("link", name="SIMULATED").first.click()
     probability = page.locator(".findings tbody tr").first.locator(".number").first

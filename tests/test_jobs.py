@@ -98,7 +98,7 @@ def test_new_slices_take_the_job_from_its_worker(services: Services, series_id: 
         pytest.raises(LeaseLostError, match="no longer held by one"),
         services.database.write() as session,
     ):
-        jobs.finish(session, lease, 28)
+        jobs.finish(session, lease, 28, 28)
 
     assert job_of(services, series_id).state == "queued"
 
