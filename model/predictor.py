@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -119,7 +120,7 @@ class TorchScriptPredictor:
             slices = [hu[index] for index in batch]
             stacked = torch.from_numpy(_padded(slices, self.batch_size))
             positions = torch.from_numpy(_padded([z_mm[i] for i in batch], self.batch_size))
-            with torch.inference_mode():
+            with torch.inference_mode(), _fusion():
                 output = self._network(stacked.to(self.device), positions.to(self.device))
             logits.append(output[0][: len(batch)].cpu().numpy())
             heat.append(output[1][: len(batch)].cpu().numpy())
@@ -140,6 +141,20 @@ def _batches(hu: Sequence[NDArray[np.int16]], batch_size: int) -> Iterator[range
         indices = list(run)
         for first in range(indices[0], indices[-1] + 1, batch_size):
             yield range(first, min(first + batch_size, indices[-1] + 1))
+
+
+@contextmanager
+def _fusion() -> Iterator[None]:
+    """Let oneDNN fuse what follows a convolution into it; only here, where no gradient is wanted.
+
+    The switch is one of the whole process, and TorchScript fails on graphs with gradients under it.
+    On a GPU it changes nothing.
+    """
+    torch.jit.enable_onednn_fusion(True)
+    try:
+        yield
+    finally:
+        torch.jit.enable_onednn_fusion(False)
 
 
 def _padded(entries: list[Any], batch_size: int) -> NDArray[Any]:
@@ -169,7 +184,7 @@ def load_predictor(folder: Path, device: str = "auto") -> Predictor:
     chosen = _device(device)
     network = load_network(folder / NETWORK_NAME, card, chosen)
     if chosen == "cpu":
-        network = _optimised(network)
+        network = _frozen(network)
     predictor = TorchScriptPredictor(network, card, chosen)
     _warm_up(predictor)
     return predictor
@@ -184,12 +199,11 @@ def _device(wanted: str) -> str:
     return wanted
 
 
-def _optimised(network: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
-    """Freeze and let oneDNN fuse what follows a convolution into it: 1.7 times as fast as eager."""
+def _frozen(network: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
+    """Freeze: weights become constants, which `_fusion` needs."""
     with warnings.catch_warnings():
         # Upstream deprecated TorchScript in 2.11; Falx's artefact is TorchScript by request.
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
-        torch.jit.enable_onednn_fusion(True)
         frozen: torch.jit.ScriptModule = torch.jit.freeze(network)
     return frozen
 
