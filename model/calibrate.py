@@ -1,6 +1,6 @@
 """Choose input size, temperatures and thresholds on the calibration patients.
 
-``python -m model.calibrate --data ... --cache ... --run ...``
+``python -m model.calibrate --data ... --run ...``
 """
 
 import argparse

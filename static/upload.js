@@ -52,6 +52,20 @@ async function filesOf(entry, path = "") {
   }
 }
 
+// All items are asked for at once: they are void as soon as the event is over. What is no entry of
+// a file system (dragged from another page, say) is at least a file.
+async function droppedFiles(transfer) {
+  const dropped = [...transfer.items]
+    .filter((item) => item.kind === "file")
+    .map((item) => ({ entry: item.webkitGetAsEntry(), file: item.getAsFile() }));
+  const found = [];
+  for (const { entry, file } of dropped) {
+    if (entry) found.push(...(await filesOf(entry)));
+    else if (file) found.push({ file, name: file.name });
+  }
+  return found;
+}
+
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   send(new FormData(form));
@@ -68,11 +82,10 @@ drop.addEventListener("dragleave", () => drop.classList.remove("over"));
 drop.addEventListener("drop", async (event) => {
   event.preventDefault();
   drop.classList.remove("over");
-  const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry());
   const data = new FormData();
   data.set("csrf_token", form.elements.csrf_token.value);
-  for (const entry of entries.filter(Boolean)) {
-    for (const { file, name } of await filesOf(entry)) data.append("files", file, name);
+  for (const { file, name } of await droppedFiles(event.dataTransfer)) {
+    data.append("files", file, name);
   }
   send(data);
 });

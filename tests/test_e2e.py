@@ -117,6 +117,24 @@ def test_from_upload_to_verdict_and_back(page: Page, clinic: LiveClinic, archive
     expect(page.locator(".history")).to_contain_text("Left basal ganglia.")
 
 
+def test_dropped_files_are_uploaded(page: Page, clinic: LiveClinic) -> None:
+    page.goto(f"{clinic.address}/upload")
+    page.wait_for_load_state("load")
+    transfer = page.evaluate_handle(
+        """() => {
+            const transfer = new DataTransfer();
+            for (const name of ["one.dcm", "two.dcm"])
+                transfer.items.add(new File(["junk"], name));
+            return transfer;
+        }"""
+    )
+
+    page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
+
+    expect(page.get_by_text("2 refused")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("one.dcm, two.dcm")).to_be_visible()
+
+
 def test_keys_move_through_the_slices(page: Page) -> None:
     open_demo_study(page)
     number = page.locator("#number")

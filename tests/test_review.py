@@ -78,6 +78,12 @@ def test_the_page_shows_what_was_measured(
     assert analysis_of(services).model_sha256[:12] in page
 
 
+def test_a_slice_beyond_the_last_shows_the_last(reader: FlaskClient, study_id: str) -> None:
+    page = reader.get(f"/studies/{study_id}?slice={'9' * 30}").text
+
+    assert "Slice 9 of 9, brain window" in page
+
+
 @pytest.mark.parametrize("number", [1, 5, 9])
 def test_any_slice_is_there_without_javascript(
     reader: FlaskClient, study_id: str, number: int
@@ -122,7 +128,14 @@ def test_the_attention_map_covers_the_slice(
 
 
 @pytest.mark.parametrize(
-    "address", ["/instances/{i}/purple.png", "/analyses/{a}/heat/99/any.png", "/studies/nobody"]
+    "address",
+    [
+        "/instances/{i}/purple.png",
+        "/analyses/{a}/heat/99/any.png",
+        "/analyses/{a}/heat/99999999999999999999/any.png",
+        "/analyses/{a}/heat/0/purple.png",
+        "/studies/nobody",
+    ],
 )
 def test_what_does_not_exist_is_not_found(
     reader: FlaskClient, services: Services, study_id: str, address: str

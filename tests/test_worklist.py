@@ -111,6 +111,11 @@ def test_an_empty_worklist_says_what_to_do(reader: FlaskClient) -> None:
     assert "No study yet." in reader.get("/").text
 
 
+@pytest.mark.parametrize("page", ["0", "-3", "two", "9" * 30])
+def test_a_page_that_does_not_exist_is_no_failure(reader: FlaskClient, page: str) -> None:
+    assert reader.get(f"/?page={page}").status_code == 200
+
+
 def add_analysed(services: Services, states: dict[str, str]) -> str:
     with services.database.write() as session:
         study = new_study()

@@ -30,7 +30,7 @@ def window_picture(instance_id: str, window: str) -> Response:
     )
 
 
-@blueprint.get("/analyses/<analysis_id>/heat/<int:position>/<label>.png")
+@blueprint.get("/analyses/<analysis_id>/heat/<int(max=99999):position>/<label>.png")
 @login_required
 def heat_picture(analysis_id: str, position: int, label: str) -> Response:
     """The heat map of one slice and label, as an overlay."""
