@@ -1,6 +1,7 @@
 """What the review page shows of a study: one series, its slices in order, and the findings."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from app.db.models import Analysis, Instance, Series, Study
@@ -57,7 +58,7 @@ class StudyPage:
     @property
     def heat_position(self) -> int | None:
         """Where the slice in view stands in the analysis' heat maps."""
-        position: int | None = self.strip()[self.position]["heat_position"]
+        position: int | None = self.strip[self.position]["heat_position"]
         return position
 
     @property
@@ -76,6 +77,7 @@ class StudyPage:
         spacing = self.instance.pixel_spacing_mm if self.instance else None
         return spacing[0] / spacing[1] if spacing else 1.0
 
+    @cached_property
     def strip(self) -> list[dict[str, Any]]:
         """Each slice as the viewer needs it: picture id and probabilities."""
         by_instance = {r.instance_id: r for r in self.analysis.slices} if self.analysis else {}
