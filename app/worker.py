@@ -2,6 +2,9 @@
 
 import logging
 import threading
+from datetime import timedelta
+
+from sqlalchemy import delete
 
 from app import jobs
 from app.analysis import run_due_jobs
@@ -13,6 +16,7 @@ from model.predictor import Predictor, load_predictor
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 5
+FORGOTTEN_AFTER = timedelta(hours=1)
 
 
 def run_worker(settings: Settings) -> None:
@@ -62,6 +66,10 @@ def _beat(services: Services, predictor: Predictor, holder: str, stopping: threa
 
 def _write_heartbeat(services: Services, predictor: Predictor, holder: str) -> None:
     with services.database.write() as session:
+        # Killed workers could not take their last sign of life with them.
+        session.execute(
+            delete(WorkerHeartbeat).where(WorkerHeartbeat.seen_at < now() - FORGOTTEN_AFTER)
+        )
         session.merge(
             WorkerHeartbeat(
                 worker=holder,

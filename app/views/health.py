@@ -60,7 +60,6 @@ def healthz() -> tuple[dict[str, Any], int]:
             "model_sha256": worker.model_sha256,
         }
         for worker in workers
-        if now() - worker.seen_at < timedelta(hours=1)
     ]
     serving = any(w["alive"] and w["model_sha256"] == model_card().sha256 for w in seen)
     healthy = database == "ok" and serving
