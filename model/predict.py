@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from model.artifact import ModelCard, finding_state
 from model.dicom import CTSlice
@@ -23,6 +23,7 @@ from model.sources import Ignored, Source, SourceLimits, iter_sources
 from model.windowing import MODEL_WINDOWS, grey_lookup
 
 NOTICE: Final = "Research use only, not for clinical use."
+NOTICE_ROWS: Final = 18
 WEIGHTS: Final = Path(__file__).parent / "weights"
 
 
@@ -145,12 +146,18 @@ class ProgressLine:
 
 
 def write_pictures(reading: SeriesReading, folder: Path) -> None:
-    """Write each slice's model windows side by side: 001.png is the lowest."""
+    """Write each slice's model windows side by side over the notice: 001.png is the lowest."""
     folder.mkdir(parents=True, exist_ok=True)
+    simulated = reading.slices[0].ct_slice.simulated
+    notice = f"SIMULATED. {NOTICE}" if simulated else NOTICE
     for number, one in enumerate(reading.slices, start=1):
         stored = np.ascontiguousarray(one.ct_slice.hu).view(np.uint16)
-        windows = [grey_lookup(window).take(stored) for window in MODEL_WINDOWS]
-        Image.fromarray(np.hstack(windows)).save(folder / f"{number:03d}.png")
+        windows = np.hstack([grey_lookup(window).take(stored) for window in MODEL_WINDOWS])
+        rows, columns = windows.shape
+        picture = Image.new("L", (columns, rows + NOTICE_ROWS))
+        picture.paste(Image.fromarray(windows))
+        ImageDraw.Draw(picture).text((4, rows + 3), notice, fill=255)
+        picture.save(folder / f"{number:03d}.png")
 
 
 def as_json(

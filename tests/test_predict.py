@@ -4,6 +4,7 @@ import json
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -53,7 +54,9 @@ def test_a_zip_is_read_and_the_pictures_are_written(head: Path, tmp_path: Path) 
 
     pictures = sorted((tmp_path / "png" / "series-1").glob("*.png"))
     with Image.open(pictures[0]) as picture:
-        assert picture.size == (3 * 256, 256)
+        assert picture.size == (3 * 256, 256 + predict.NOTICE_ROWS)
+        notice = np.asarray(picture)[256:]
+    assert notice.max() > 128
     assert (code, len(pictures)) == (0, 3)
 
 
