@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from flask import Flask
@@ -16,11 +17,12 @@ from app.services import Services, open_services
 from app.views.context import EXTENSION
 from clinic import PASSWORD, log_in
 from model.predictor import Predictor, load_predictor
+from postgresql import find_server, new_database, running_server
 
 SHARED_DATA = PROJECT_ROOT.parent / "shared" / "data"
 
 
-def missing_service(reason: str) -> None:
+def missing_service(reason: str) -> NoReturn:
     """Skip a test for want of a system service; where services are required, fail it."""
     if os.environ.get("FALX_REQUIRE_SERVICES"):
         pytest.fail(f"required here, but {reason}")
@@ -41,18 +43,46 @@ def predictor() -> Predictor:
     return load_predictor(PROJECT_ROOT / "model" / "weights", "cpu")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of a module that says `ON_EVERY_DATABASE` on each of them."""
+    everywhere = getattr(metafunc.module, "ON_EVERY_DATABASE", False)
+    if everywhere and "database_url" in metafunc.fixturenames:
+        metafunc.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql_folder() -> Iterator[Path]:
+    """The socket's folder of a PostgreSQL server."""
+    programs = find_server()
+    if programs is None:
+        missing_service("PostgreSQL is not installed")
+    with running_server(programs) as folder:
+        yield folder
+
+
 @pytest.fixture
-def services(tmp_path: Path) -> Services:
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty database: SQLite in the data folder, or what the parameter names."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return ""
+    return new_database(request.getfixturevalue("postgresql_folder"))
+
+
+@pytest.fixture
+def services(tmp_path: Path, database_url: str) -> Iterator[Services]:
     """An empty clinic with its schema."""
-    opened = open_services(load_settings({}, {"data": tmp_path / "data"}))
+    overrides = {"data": tmp_path / "data", "database_url": database_url}
+    opened = open_services(load_settings({}, overrides))
     migrate(opened.settings.resolved_database_url)
-    return opened
+    yield opened
+    opened.database.engine.dispose()
 
 
 @pytest.fixture
 def app(services: Services) -> Iterator[Flask]:
     """The web application of the clinic, with one reader and one administrator."""
-    application = create_app({"data": services.settings.data})
+    settings = services.settings
+    application = create_app({"data": settings.data, "database_url": settings.database_url})
     application.config["RATELIMIT_ENABLED"] = False
     application.config["TESTING"] = True
     opened: Services = application.extensions[EXTENSION]

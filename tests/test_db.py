@@ -13,6 +13,8 @@ from app.db.session import migrate
 from app.services import Services
 from clinic import new_study
 
+ON_EVERY_DATABASE = True
+
 
 def test_the_migrations_make_the_tables_of_the_models(services: Services) -> None:
     with services.database.engine.connect() as connection:
@@ -37,6 +39,8 @@ def test_migrating_again_changes_nothing(services: Services) -> None:
 def test_sqlite_is_set_up_to_survive_a_power_cut(
     services: Services, pragma: str, value: str | int
 ) -> None:
+    if services.database.engine.dialect.name != "sqlite":
+        return  # the settings of another database are its administrator's
     with services.database.read() as session:
         assert session.execute(text(f"PRAGMA {pragma}")).scalar() == value
 
@@ -47,7 +51,7 @@ def test_writers_wait_for_each_other(services: Services) -> None:
 
     def append_one() -> None:
         with services.database.write() as session:
-            study = session.scalars(select(Study)).one()
+            study = session.scalars(select(Study).with_for_update()).one()
             study.patient_name += "x"
 
     threads = [threading.Thread(target=append_one) for _ in range(12)]
@@ -62,7 +66,7 @@ def test_writers_wait_for_each_other(services: Services) -> None:
 
 def test_a_failed_transaction_leaves_nothing(services: Services) -> None:
     with (
-        pytest.raises(IntegrityError, match="UNIQUE"),
+        pytest.raises(IntegrityError, match=r"(?i)unique"),
         services.database.write() as session,
     ):
         session.add_all([new_study(), new_study()])

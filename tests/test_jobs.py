@@ -11,6 +11,8 @@ from app.jobs import LeaseLostError
 from app.services import Services
 from clinic import new_study
 
+ON_EVERY_DATABASE = True
+
 
 @pytest.fixture
 def series_id(services: Services) -> str:

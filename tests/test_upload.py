@@ -19,6 +19,8 @@ from model.data.phantom import HeadPhantom, write_series
 from model.sandbox import SandboxedReader
 from model.sources import Source
 
+ON_EVERY_DATABASE = True
+
 
 @pytest.fixture(scope="session")
 def head(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -9,6 +9,8 @@ from app.worklist import PAGE_SIZE, refresh_study, worklist_page
 from clinic import new_study
 from model.labels import LABELS
 
+ON_EVERY_DATABASE = True
+
 
 def add_study(
     services: Services, name: str, state: str, probability: float | None = None, **more: object

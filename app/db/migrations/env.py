@@ -16,7 +16,8 @@ def render_item(kind: str, item: Any, _context: AutogenContext) -> str | Literal
     return False
 
 
-with Database(context.config.attributes["url"]).engine.begin() as connection:
+database = Database(context.config.attributes["url"])
+with database.engine.begin() as connection:
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
@@ -25,3 +26,4 @@ with Database(context.config.attributes["url"]).engine.begin() as connection:
     )
     with context.begin_transaction():
         context.run_migrations()
+database.engine.dispose()
