@@ -26,7 +26,7 @@ class Settings:
     data: Path = Path("instance")
     """Folder of database, queue and stored files."""
     database_url: str = ""
-    """SQLAlchemy URL, as `postgresql+psycopg://user@host/falx`; empty: SQLite in the data folder."""
+    """SQLAlchemy URL (`postgresql+psycopg://user@host/falx`); empty: SQLite in the data folder."""
     model: Path = PROJECT_ROOT / "model" / "weights"
     """Folder of the artefact, `falx.pt` and `falx.json`."""
     device: str = "auto"

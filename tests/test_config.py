@@ -1,10 +1,11 @@
 """Settings come from the environment, and a wrong one is told by its name."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from app.config import ConfigError, load_settings, secret_key
+from app.config import PROJECT_ROOT, ConfigError, Settings, load_settings, secret_key
 
 
 def test_the_environment_sets_what_it_names() -> None:
@@ -38,3 +39,10 @@ def test_the_secret_key_is_made_once_and_kept_private(tmp_path: Path) -> None:
     assert first == second
     assert len(first) == 64
     assert (tmp_path / "secret_key").stat().st_mode & 0o077 == 0
+
+
+def test_the_readme_names_every_setting() -> None:
+    readme = (PROJECT_ROOT / "README.md").read_text()
+
+    for setting in fields(Settings):
+        assert f"`FALX_{setting.name.upper()}`" in readme
