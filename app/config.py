@@ -57,8 +57,8 @@ class Settings:
     """Most slices of a series that are analysed."""
     reader_memory_bytes: int = 1024 * MEBIBYTE
     """Address space of the child process that parses files."""
-    reader_seconds: int = 10
-    """Time that one file may take to parse."""
+    reader_seconds: int = 8
+    """Time that one file may take to parse; the reader is answered within 10 seconds."""
     lease_seconds: int = 30
     """A job whose worker is silent for so long is given to another."""
     max_attempts: int = 3

@@ -138,7 +138,7 @@ def _register_errors(app: Flask) -> None:
 
 
 def _expected_error(error: HTTPException) -> ResponseReturnValue:
-    if error.code == 413:
+    if error.code == 413 and request.endpoint == UPLOAD:
         error.description = (
             "The upload is larger, or has more files, than this site accepts in one go. Nothing "
             "was stored. Send it in parts, or ask the administrator to raise "
@@ -169,9 +169,7 @@ def _unexpected_error(error: Exception) -> ResponseReturnValue:
 
 def _error_page(code: int, name: str, description: str) -> ResponseReturnValue:
     if request.path.startswith("/api/"):
-        response = Response(status=code, content_type="application/json")
-        response.set_data(f'{{"code": {code}, "status": "{name}"}}')
-        return response
+        return {"code": code, "status": name}, code
     return render_template("error.html", code=code, name=name, description=description), code
 
 

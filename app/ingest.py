@@ -54,7 +54,8 @@ def ingest(
     The id of the `Upload` that lists every file's outcome.
     """
     outcomes = list(_take_in(services, reader, incoming))
-    gained = {outcome.series_id for outcome in outcomes if outcome.outcome == STORED}
+    gained = _series_with(outcomes, STORED)
+    sent_again = _series_with(outcomes, DUPLICATE) - gained
     with services.database.write() as session:
         upload = Upload(user_id=user_id)
         upload.files = [
@@ -69,12 +70,17 @@ def ingest(
         ]
         session.add(upload)
         for series_id in gained:
-            if series_id is not None:
-                jobs.request_analysis(session, series_id)
+            jobs.request_analysis(session, series_id)
+        for series_id in sent_again:
+            jobs.retry_failed(session, series_id)
     services.queue.wake()
     counts = Counter(outcome.outcome for outcome in outcomes)
     logger.info("upload %s: %s", upload.id, dict(counts))
     return upload.id
+
+
+def _series_with(outcomes: list[FileOutcome], outcome: str) -> set[str]:
+    return {one.series_id for one in outcomes if one.outcome == outcome and one.series_id}
 
 
 def _take_in(

@@ -42,6 +42,13 @@ def note_arrival(session: Session, series_id: str) -> None:
     _reset(session, series_id, ARRIVING)
 
 
+def retry_failed(session: Session, series_id: str) -> None:
+    """Queue the series once more if its analysis was given up: somebody sent it again."""
+    job = session.get(Job, series_id)
+    if job is not None and job.state == FAILED:
+        request_analysis(session, series_id)
+
+
 def request_analysis(session: Session, series_id: str) -> None:
     """Queue the series, again if it was analysed before."""
     _reset(session, series_id, QUEUED)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Select, case, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.sql.base import ExecutableOption
 
 from app.db.models import Analysis, Job, Review, Series, Study
@@ -69,6 +69,18 @@ def _matching(search: str, state: str) -> Select[Study]:
             )
         )
     return query
+
+
+def load_study(session: Session, study_id: str) -> Study | None:
+    """The study with its series, their jobs, and its verdicts with their authors."""
+    return session.get(
+        Study,
+        study_id,
+        options=[
+            selectinload(Study.series).selectinload(Series.job),
+            selectinload(Study.reviews).joinedload(Review.user),
+        ],
+    )
 
 
 def refresh_study_of(session: Session, series_id: str) -> None:

@@ -73,6 +73,7 @@ def predict_part(
     -------
     Input size to predictions.
     """
+    # In the order of patients, as the logits below.
     slices = [item for item in read_labels(root) if item.patient in set(patients)]
     logits: dict[int, list[NDArray[np.float32]]] = {size: [] for size in networks}
     for patient in sorted(patients):

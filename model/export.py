@@ -20,11 +20,10 @@ from model.calibrate import load_trained
 from model.errors import TrainingError
 from model.labels import LABELS
 from model.network import ARCHITECTURE, HemorrhageNetwork
+from model.notice import NOTICE
 from model.train import load_checkpoint
 
 VERSION: Final = "0.1.0"
-
-DISCLAIMER: Final = "Research use only, not for clinical use."
 
 INTENDED_USE: Final = (
     "Research on ordering a worklist of non-contrast head CT of adults by the probability of "
@@ -169,7 +168,7 @@ def build_card(
         },
         "metrics": evaluation["metrics"],
         "intended_use": INTENDED_USE,
-        "disclaimer": DISCLAIMER,
+        "disclaimer": NOTICE,
         "limits": list(LIMITS),
     }
 

@@ -16,13 +16,13 @@ from model.dicom import CTSlice
 from model.eligibility import judge_series
 from model.errors import FalxError, InputRefusedError
 from model.labels import LABELS, by_label
+from model.notice import NOTICE
 from model.predictor import Predictor, SeriesPrediction, load_predictor
 from model.sandbox import SandboxedReader
 from model.series import SeriesGeometry, order_slices
 from model.sources import Ignored, Source, SourceLimits, iter_sources
 from model.windowing import MODEL_WINDOWS, grey_lookup
 
-NOTICE: Final = "Research use only, not for clinical use."
 NOTICE_ROWS: Final = 18
 WEIGHTS: Final = Path(__file__).parent / "weights"
 

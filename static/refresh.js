@@ -1,5 +1,8 @@
 // Keeps marked parts of a page up to date: fetches the page again and swaps those parts in.
 
+// Parts that follow another one are swapped together with it.
+const followers = (id, root) => root.querySelectorAll(`[data-refresh-with="${id}"]`);
+
 async function refresh(id) {
   const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
   if (!answer.ok) return;
@@ -7,7 +10,12 @@ async function refresh(id) {
   const fresh = page.getElementById(id);
   const shown = document.getElementById(id);
   // Somebody who is on a link in the list must not lose the place.
-  if (fresh && shown && !shown.contains(document.activeElement)) shown.replaceWith(fresh);
+  if (!fresh || !shown || shown.contains(document.activeElement)) return;
+  shown.replaceWith(fresh);
+  for (const follower of followers(id, page)) {
+    document.getElementById(follower.id)?.replaceWith(follower);
+  }
+  document.dispatchEvent(new Event("refreshed"));
 }
 
 function watch(id) {

@@ -1,9 +1,10 @@
 // Moves through the slices of a series without reloading the page.
 
-const state = JSON.parse(document.getElementById("slices").textContent);
+const readState = () => JSON.parse(document.getElementById("slices").textContent);
+
+let state = readState();
 const windows = document.getElementById("windows");
 const number = document.getElementById("number");
-const heatSwitch = document.getElementById("heat");
 const PAGE = 5;
 const PREFETCH = 3;
 
@@ -44,7 +45,7 @@ function showHeat(slice) {
     overlay.hidden = !visible;
     if (visible) overlay.src = heatUrl(slice);
   }
-  heatSwitch?.setAttribute("aria-pressed", String(state.heat));
+  document.getElementById("heat")?.setAttribute("aria-pressed", String(state.heat));
 }
 
 // The address, the label links and the verdict form all keep the slice in view.
@@ -105,6 +106,13 @@ document.addEventListener("keydown", (event) => {
   if (typing || !action || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
   action();
+});
+
+// A result has come in while the page was open: what is in view stays in view.
+document.addEventListener("refreshed", () => {
+  const { position, heat } = state;
+  state = { ...readState(), heat };
+  show(position);
 });
 
 windows.addEventListener(

@@ -78,6 +78,19 @@ def test_a_lost_file_fails_the_job_with_a_reference(
     assert only_study(services).state == "not analysed"
 
 
+def test_sending_a_series_again_retries_an_analysis_that_failed(
+    reader: FlaskClient, services: Services, predictor: Predictor, head: Path
+) -> None:
+    upload_folder(reader, head)
+    with services.database.write() as session:
+        session.scalars(select(Job)).one().state = "failed"
+
+    upload_folder(reader, head)
+    analyse_all(services, predictor)
+
+    assert only_job(services).state == "done"
+
+
 def test_a_result_that_comes_too_late_is_dropped(
     reader: FlaskClient, services: Services, predictor: Predictor, head: Path
 ) -> None:

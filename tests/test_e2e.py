@@ -1,7 +1,9 @@
 """The main job in a real browser against real processes: upload, wait, read, decide, find again."""
 
+import os
 import re
 import shutil
+import signal
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,6 +135,28 @@ def test_dropped_files_are_uploaded(page: Page, clinic: LiveClinic) -> None:
 
     expect(page.get_by_text("2 refused")).to_be_visible(timeout=30_000)
     expect(page.get_by_text("one.dcm, two.dcm")).to_be_visible()
+
+
+def test_a_result_appears_on_the_open_page(page: Page, clinic: LiveClinic, tmp_path: Path) -> None:
+    worker = clinic.processes()["worker"]
+    write_series(tmp_path, HeadPhantom(n_slices=6, spacing_mm=20, seed=11))
+    page.goto(f"{clinic.address}/upload")
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        page.get_by_label("Slices or zip archives").set_input_files(sorted(tmp_path.glob("*.dcm")))
+        page.get_by_role("button", name="Upload and analyse").click()
+        page.get_by_role("link", name="SIMULATED").first.click()
+        expect(page.locator("#findings")).to_contain_text("waiting for the worker")
+        expect(page.locator("#strip svg")).to_have_count(0)
+        page.get_by_label("Comment").fill("Half a sentence")
+    finally:
+        os.kill(worker, signal.SIGCONT)
+
+    expect(page.locator("#strip [data-slice]")).to_have_count(6, timeout=ANALYSIS_MS)
+    expect(page.get_by_label("Comment")).to_have_value("Half a sentence")
+    page.locator("body").click(position={"x": 5, "y": 60})
+    page.keyboard.press("h")
+    expect(page.locator("[data-heat]").first).to_be_visible()
 
 
 def test_keys_move_through_the_slices(page: Page) -> None:

@@ -8,9 +8,10 @@ from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 from sqlalchemy.orm import Session, selectinload
 
-from app.db.models import Analysis, Review, Series, SliceResult, Study
-from app.views.context import BANNER, services
-from app.worklist import latest_analyses
+from app.db.models import Analysis, SliceResult, Study
+from app.views.context import services
+from app.worklist import latest_analyses, load_study
+from model.notice import NOTICE
 
 blueprint = Blueprint("api", __name__, url_prefix="/api", description="Results")
 
@@ -96,9 +97,9 @@ class StudySchema(Schema):
 def study(study_id: str) -> dict[str, Any]:
     """The result of a study: every series' probabilities and the verdicts."""
     with services().database.read() as session:
-        found = session.get(Study, study_id, options=_everything()) or abort(404)
+        found = load_study(session, study_id) or abort(404)
         return {
-            "notice": BANNER,
+            "notice": NOTICE,
             **{key: getattr(found, key) for key in _STUDY_FACTS},
             "series": _series(session, found),
             "reviews": found.reviews,
@@ -114,13 +115,6 @@ _STUDY_FACTS = (
     "state",
     "state_reason",
 )
-
-
-def _everything() -> list[Any]:
-    return [
-        selectinload(Study.series).selectinload(Series.job),
-        selectinload(Study.reviews).joinedload(Review.user),
-    ]
 
 
 def _series(session: Session, found: Study) -> list[dict[str, Any]]:

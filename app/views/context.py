@@ -9,10 +9,9 @@ from flask_limiter.util import get_remote_address
 from app.forms import ActionForm
 from app.services import Services
 from model.artifact import ModelCard
+from model.notice import NOTICE
 
 EXTENSION: Final = "falx"
-
-BANNER: Final = "Research use only, not for clinical use."
 
 limiter = Limiter(get_remote_address)
 
@@ -29,4 +28,4 @@ def model_card() -> ModelCard:
 
 def page_facts() -> dict[str, object]:
     """What every template may use."""
-    return {"banner": BANNER, "card": model_card(), "action_form": ActionForm(formdata=None)}
+    return {"banner": NOTICE, "card": model_card(), "action_form": ActionForm(formdata=None)}

@@ -7,12 +7,12 @@ from flask_login import current_user, login_required
 from sqlalchemy.orm import joinedload, selectinload
 from werkzeug.wrappers import Response
 
-from app.db.models import Analysis, Review, Series, Study, random_id
+from app.db.models import Analysis, Review, Study, random_id
 from app.forms import ReviewForm
 from app.study_page import study_page
 from app.views.context import services
 from app.views.images import PRESETS
-from app.worklist import latest_analyses, refresh_study
+from app.worklist import latest_analyses, load_study, refresh_study
 from model.labels import LABELS
 
 blueprint = Blueprint("review", __name__)
@@ -35,13 +35,14 @@ def save(study_id: str) -> Response | tuple[str, int]:
     if not form.verdicts() and not form.comment.data:
         flash("Nothing was said: choose a verdict for a label, or write a comment.", "error")
         return _render(study_id, form), 400
+    analysis_id = _shown_analysis(study_id)
     with services().database.write() as session:
         found = session.get(Study, study_id) or abort(404)
         session.add(
             Review(
                 id=random_id(),
                 study_id=found.id,
-                analysis_id=_shown_analysis(study_id),
+                analysis_id=analysis_id,
                 user_id=current_user.id,
                 verdicts=form.verdicts(),
                 reasons=form.reasons(),
@@ -57,7 +58,7 @@ def save(study_id: str) -> Response | tuple[str, int]:
 def _render(study_id: str, form: ReviewForm) -> str:
     database = services().database
     with database.read() as session:
-        found = session.get(Study, study_id, options=_shown_with_study()) or abort(404)
+        found = load_study(session, study_id) or abort(404)
         analyses = latest_analyses(session, study_id, selectinload(Analysis.slices))
     page = study_page(
         database,
@@ -69,13 +70,6 @@ def _render(study_id: str, form: ReviewForm) -> str:
         heat="heat" in request.args,
     )
     return render_template("review.html", page=page, form=form, labels=LABELS, windows=PRESETS)
-
-
-def _shown_with_study() -> list[Any]:
-    return [
-        selectinload(Study.series).selectinload(Series.job),
-        selectinload(Study.reviews).joinedload(Review.user),
-    ]
 
 
 def _shown_label() -> str:
