@@ -29,22 +29,20 @@ def window_png(hu: NDArray[np.int16], window: Window) -> bytes:
     return _png(Image.fromarray(grey))
 
 
-def heat_png(heat: NDArray[np.floating], rows: int, columns: int) -> bytes:
+def heat_png(heat: NDArray[np.floating], full: float, rows: int, columns: int) -> bytes:
     """A class activation map as a transparent overlay of the slice's size.
 
     Parameters
     ----------
     heat
         float [h, w]: the map's share in the logit, any range; what is not positive stays clear.
+    full
+        The share that is drawn opaque; `full_heat` gives one for a series.
     rows, columns
         Size of the slice. The network saw it padded to a square, so the map is cut accordingly.
-
-    Notes
-    -----
-    The scale is fixed (a share of `FULL_HEAT` or more is opaque), so that slices can be compared.
     """
     side = max(rows, columns)
-    share = np.clip(np.asarray(heat, dtype=np.float32) / FULL_HEAT, 0, 1)
+    share = np.clip(np.asarray(heat, dtype=np.float32) / full, 0, 1)
     square = Image.fromarray(share).resize((side, side), Image.Resampling.BICUBIC)
     top, left = (side - rows) // 2, (side - columns) // 2
     alpha = np.clip(np.asarray(square)[top : top + rows, left : left + columns], 0, 1)
@@ -54,8 +52,13 @@ def heat_png(heat: NDArray[np.floating], rows: int, columns: int) -> bytes:
     return _png(Image.fromarray(overlay, "RGBA"))
 
 
-FULL_HEAT = 4.0
-"""Logits; a patch that by itself would raise an even chance to 98 %."""
+LEAST_FULL_HEAT = 4.0
+"""Logits; noise in a series without any finding must not be drawn as if it were one."""
+
+
+def full_heat(heat: NDArray[np.floating]) -> float:
+    """The scale of a series' maps, float [slices, h, w]: one for all, so that slices compare."""
+    return max(LEAST_FULL_HEAT, float(heat.max()))
 
 
 def _png(picture: Image.Image) -> bytes:

@@ -58,9 +58,10 @@ def shown_attributes(scan: Scan) -> dict[str, str]:
     for keyword, tag in _TAGS.items():
         raw = scan.value(tag)
         if raw:
-            text = _decode(
-                raw, _VRS[keyword], encodings, big_endian=scan.transfer_syntax.big_endian
-            )
+            vr = _VRS[keyword]
+            if vr == "US or SS":
+                vr = "SS" if _has_signed_pixels(scan) else "US"
+            text = _decode(raw, vr, encodings, big_endian=scan.transfer_syntax.big_endian)
             if text:
                 shown[keyword] = text
     shown["TransferSyntaxUID"] = f"{scan.transfer_syntax.name} ({scan.transfer_syntax.uid})"
@@ -106,6 +107,12 @@ def unsigned_short(scan: Scan, keyword: str) -> int | None:
     return value
 
 
+def _has_signed_pixels(scan: Scan) -> bool:
+    """Whether values in the pixels' own terms, as padding, are signed (PS3.3 C.7.5.1.1.2)."""
+    raw = scan.value(_TAGS["PixelRepresentation"])
+    return raw is not None and 1 in raw
+
+
 def _encodings(scan: Scan) -> list[str]:
     """Return the Python codecs of the Specific Character Set (PS3.3 C.12.1.1.2).
 
@@ -123,10 +130,10 @@ def _encodings(scan: Scan) -> list[str]:
 
 def _decode(raw: bytes, vr: str, encodings: list[str], *, big_endian: bool) -> str:
     """Decode one value for display; never raises."""
-    if vr in ("US", "US or SS"):
-        order = ">" if big_endian else "<"
+    if vr in ("US", "SS"):
+        order, code = ">" if big_endian else "<", "H" if vr == "US" else "h"
         count = min(len(raw) // 2, 8)
-        return "\\".join(str(v) for v in struct.unpack(f"{order}{count}H", raw[: 2 * count]))
+        return "\\".join(str(v) for v in struct.unpack(f"{order}{count}{code}", raw[: 2 * count]))
     raw = raw[: 4 * MAX_SHOWN_CHARACTERS]
     if vr in _LOCALIZED_VRS:
         text = _decode_localized(raw, vr, encodings)

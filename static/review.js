@@ -7,6 +7,7 @@ const windows = document.getElementById("windows");
 const number = document.getElementById("number");
 const PAGE = 5;
 const PREFETCH = 3;
+const SETTLE_MS = 150;
 
 const pictureUrl = (slice, window) => `/instances/${slice.instance}/${window}.png`;
 const heatUrl = (slice) =>
@@ -37,6 +38,7 @@ function show(position) {
   showHeat(slice);
   rememberPlace();
   prefetch();
+  showAttributes();
 }
 
 function showHeat(slice) {
@@ -60,6 +62,26 @@ function rememberPlace() {
   history.replaceState(null, "", at(location.href));
   for (const link of document.querySelectorAll(".findings th a")) link.href = at(link.href);
   for (const form of document.querySelectorAll(".verdict form")) form.action = at(form.action);
+}
+
+// The attributes come from the server, for the slice that is in view once it stays there.
+let attributesTimer;
+
+function showAttributes() {
+  clearTimeout(attributesTimer);
+  attributesTimer = setTimeout(async () => {
+    const shown = document.getElementById("metadata");
+    const { position } = state;
+    if (!shown.open || shown.dataset.position === String(position)) return;
+    const answer = await fetch(location.href);
+    if (!answer.ok || position !== state.position) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById("metadata");
+    // Only texts change: whoever has the keyboard on the summary keeps it there.
+    shown.querySelector("summary").textContent = fresh.querySelector("summary").textContent;
+    shown.querySelector("dl").replaceWith(fresh.querySelector("dl"));
+    shown.dataset.position = position;
+  }, SETTLE_MS);
 }
 
 function prefetch() {
@@ -114,6 +136,8 @@ document.addEventListener("refreshed", () => {
   state = { ...readState(), heat };
   show(position);
 });
+
+document.getElementById("metadata").addEventListener("toggle", showAttributes);
 
 windows.addEventListener(
   "wheel",

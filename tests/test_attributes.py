@@ -70,3 +70,12 @@ def test_a_short_of_another_size_is_unreadable() -> None:
 
     with pytest.raises(UnreadableError, match="Rows of 4 bytes instead of 2"):
         unsigned_short(scan, "Rows")
+
+
+@pytest.mark.parametrize(("representation", "shown"), [(1, "-1500"), (0, "64036")])
+def test_padding_is_shown_in_the_pixels_own_terms(representation: int, shown: str) -> None:
+    data = ct_file(PixelRepresentation=representation, PixelPaddingValue=-1500 % 65536)
+
+    attributes = shown_attributes(scan_file(data, "a.dcm", ScanLimits()))
+
+    assert attributes["PixelPaddingValue"] == shown

@@ -176,6 +176,20 @@ def test_keys_move_through_the_slices(page: Page) -> None:
     assert "slice=6" in page.url
 
 
+def test_the_attributes_are_those_of_the_slice_in_view(page: Page) -> None:
+    open_demo_study(page)
+    page.keyboard.press("Home")
+    page.locator("#metadata summary").click()
+    number = page.locator("#metadata div", has_text="InstanceNumber").locator("dd")
+    expect(number).to_have_text("1")
+    expect(page.locator("#metadata summary")).to_have_text("DICOM attributes of slice 1")
+
+    page.keyboard.press("PageDown")
+
+    expect(number).to_have_text("6")
+    expect(page.locator("#metadata summary")).to_have_text("DICOM attributes of slice 6")
+
+
 def test_the_attention_map_comes_and_goes_with_one_key(page: Page) -> None:
     open_demo_study(page)
     overlay = page.locator("[data-heat]").first

@@ -8,7 +8,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_windowing
 
-from app.render import heat_png, window_png
+from app.render import LEAST_FULL_HEAT, full_heat, heat_png, window_png
 from ct_factory import block_hu
 from model.windowing import DISPLAY_PRESETS, Window
 
@@ -44,7 +44,7 @@ def test_heat_is_clear_where_the_map_is_not_positive_and_orange_where_it_is() ->
     heat = np.zeros((8, 8), dtype=np.float32)
     heat[:4] = 10.0
 
-    with Image.open(io.BytesIO(heat_png(heat, 128, 128))) as overlay:
+    with Image.open(io.BytesIO(heat_png(heat, 4.0, 128, 128))) as overlay:
         pixels = np.asarray(overlay)
 
     assert pixels[10, 64, 3] > 100
@@ -57,8 +57,17 @@ def test_heat_of_a_slice_that_is_not_square_is_cut_from_the_padded_square() -> N
     heat = np.zeros((8, 8), dtype=np.float32)
     heat[:, :2] = 10.0  # the left quarter of the square: padding of a tall, narrow slice
 
-    with Image.open(io.BytesIO(heat_png(heat, 200, 100))) as overlay:
+    with Image.open(io.BytesIO(heat_png(heat, 4.0, 200, 100))) as overlay:
         pixels = np.asarray(overlay)
 
     assert pixels.shape == (200, 100, 4)
     assert pixels[:, 20:, 3].max() == 0
+
+
+def test_the_scale_of_heat_is_the_series_own_but_never_noise() -> None:
+    quiet = np.full((3, 5, 5), 0.1, dtype=np.float16)
+    loud = quiet.copy()
+    loud[1, 2, 2] = 12.0
+
+    assert full_heat(quiet) == LEAST_FULL_HEAT
+    assert full_heat(loud) == 12.0

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, abort, request
 from flask_login import login_required
 
 from app.db.models import Analysis, Instance, SliceResult
-from app.render import heat_png, window_png
+from app.render import full_heat, heat_png, window_png
 from app.storage import HEAT, HU
 from app.views.context import services
 from model.labels import LABELS
@@ -40,14 +40,12 @@ def heat_picture(analysis_id: str, position: int, label: str) -> Response:
         analysis = session.get(Analysis, analysis_id) or abort(404)
         result = session.get(SliceResult, (analysis_id, position)) or abort(404)
         instance = session.get_one(Instance, result.instance_id)
-    return _kept_picture(
-        f"{analysis.id}-{position}-{label}",
-        lambda: heat_png(
-            services().storage.read_array(HEAT, analysis.id)[position, LABELS.index(label)],
-            instance.rows,
-            instance.columns,
-        ),
-    )
+
+    def draw() -> bytes:
+        heat = services().storage.read_array(HEAT, analysis.id)[:, LABELS.index(label)]
+        return heat_png(heat[position], full_heat(heat), instance.rows, instance.columns)
+
+    return _kept_picture(f"{analysis.id}-{position}-{label}", draw)
 
 
 def _kept_picture(tag: str, draw: Callable[[], bytes]) -> Response:
