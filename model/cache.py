@@ -1,0 +1,163 @@
+"""Fill a cache: `python -m model.cache KIND --root R --to C --size 256` reads a data set once."""
+
+import argparse
+import os
+import re
+import zlib
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from model.command import run
+from model.data.cache_writer import write_cache
+from model.data.cached import (
+    LEFT_OUT_FILE,
+    SLICE_FILE,
+    WARNING_SEPARATOR,
+    CachedSet,
+    open_cache,
+)
+from model.errors import TrainingError
+
+SIZES: Final = (16, 1024)
+_NUMBERS: Final = re.compile(r"-?\d[\d,.]*")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Fill, finish or check a cache, and say what is in it."""
+    options = _parser().parse_args(arguments)
+    folder: Path = options.to
+    if options.check:
+        print(check(open_cache(folder)))
+        return
+    was_complete = (folder / SLICE_FILE).exists()
+    _fill(options)
+    if was_complete:
+        print(f"The cache {folder} is complete; nothing to do.")
+    print(summary(open_cache(folder)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    from model.data.registry import add_data_set_arguments
+
+    parser = argparse.ArgumentParser(prog="python -m model.cache", description=__doc__)
+    add_data_set_arguments(parser)
+    parser.add_argument("--to", type=Path, required=True, help="the cache's folder")
+    parser.add_argument("--size", type=_size, default=256, help="rows and columns (256)")
+    parser.add_argument("--name", default="", help="of the data set in this cache (its kind)")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="reading processes (all cores)"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="read a finished cache against its checksums"
+    )
+    return parser
+
+
+def _size(text: str) -> int:
+    if not text.isdigit() or not SIZES[0] <= int(text) <= SIZES[1]:
+        raise argparse.ArgumentTypeError(f"{SIZES[0]} to {SIZES[1]} pixels are possible")
+    return int(text)
+
+
+def _fill(options: argparse.Namespace) -> None:
+    from model.data.registry import data_set_from
+
+    with _progress_bar() as bar:
+
+        def show(done: int, total: int) -> None:
+            if not bar.tasks:  # what an earlier run did must not count as this run's speed
+                bar.add_task("reading", total=total, completed=done)
+            bar.update(bar.tasks[0].id, completed=done)
+
+        write_cache(
+            data_set_from(options),
+            options.to,
+            size=options.size,
+            name=options.name,
+            workers=options.workers,
+            on_progress=show,
+        )
+
+
+class _Speed(ProgressColumn):
+    """Slices a second, since the run began."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f} slices/s" if task.speed else "")
+
+
+def _progress_bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Speed(),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+        speed_estimate_period=120,
+    )
+
+
+def check(cached: CachedSet) -> str:
+    """Hold every cached slice against its checksum.
+
+    Raises
+    ------
+    TrainingError
+        Slices differ from what was written.
+    """
+    frame = cached.frame
+    expected = frame["crc32"].to_numpy()
+    order = np.argsort(frame["row"].to_numpy())  # as they lie on the disk
+    rows = frame["row"].to_numpy()
+    damaged = [at for at in order if zlib.crc32(cached.hu[rows[at]]) != expected[at]]
+    if damaged:
+        first = ", ".join(frame["name"].iloc[damaged[:5]])
+        raise TrainingError(
+            f"{len(damaged)} of {len(frame)} slices in {cached.folder} are not what was written "
+            f"({first}): delete the folder and make the cache anew."
+        )
+    return f"All {len(frame):,} slices are as they were written."
+
+
+def summary(cached: CachedSet) -> str:
+    """What the cache holds, what was left out, and what was repaired, as lines."""
+    frame = cached.frame
+    counted = f"{frame['study'].nunique():,} studies, {frame['patient'].nunique():,} patients"
+    lines = [
+        f"{cached.folder}: {len(frame):,} slices of {cached.size} x {cached.size} pixels, {counted}.",
+        f"{int(frame['blank'].sum()):,} slices are blank (they carry no signal).",
+    ]
+    left_out = pd.read_csv(cached.folder / LEFT_OUT_FILE, dtype=str, keep_default_na=False)
+    lines += [f"left out, {kind}: {n:,}" for kind, n in left_out["kind"].value_counts().items()]
+    lines += [f"noted, {kind} {n:,} slices" for kind, n in warning_counts(frame).items()]
+    return "\n".join(lines)
+
+
+def warning_counts(frame: pd.DataFrame) -> dict[str, int]:
+    """Count slices by warning, the most frequent first; numbers in a warning do not tell apart."""
+    warned = frame["warnings"][frame["warnings"] != ""].value_counts()
+    counts: dict[str, int] = {}
+    for joined, slices in warned.items():
+        for warning in {_NUMBERS.sub("…", one) for one in str(joined).split(WARNING_SEPARATOR)}:
+            counts[warning] = counts.get(warning, 0) + int(slices)
+    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+
+if __name__ == "__main__":
+    run(main)
