@@ -24,6 +24,8 @@ _MULTI_FRAME_CT: Final = {
 }
 _READS_CT: Final = "Falx reads CT images, one slice a file."
 _UID: Final = re.compile(r"[0-9.]{1,64}")
+_IDENTIFIER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""What stands for a UID in some de-identified files; it is harmless in a path and in a page."""
 _SLOPES: Final = (1e-3, 100.0)
 _LEAST_MM: Final = 0.01
 _MOST_MM: Final = 10_000.0
@@ -72,13 +74,17 @@ class CTSlice:
 
 @dataclass(frozen=True)
 class CTHeader:
-    """A file whose attributes are those of a CT slice; its pixels are not decoded yet."""
+    """A file whose attributes are those of a CT slice; its pixels are not decoded yet.
+
+    `warnings` are sentences on what identifies it.
+    """
 
     scan: Scan
     attributes: dict[str, str]
     pixel_format: PixelFormat
     rescale: Rescale
     padding: Padding | None
+    warnings: tuple[str, ...]
 
 
 def read_slice(data: bytes, name: str, limits: ReadLimits) -> CTSlice:
@@ -109,6 +115,9 @@ def read_slice(data: bytes, name: str, limits: ReadLimits) -> CTSlice:
 def read_header(data: bytes, name: str, limits: ReadLimits) -> CTHeader:
     """Read and check the attributes of a CT image (PS3.3 A.3); no pixel is decoded.
 
+    De-identified files as those of RSNA 2019, without a SOP class and with identifiers that are no
+    UIDs, are read with a warning.
+
     Raises
     ------
     InputRefusedError
@@ -116,17 +125,17 @@ def read_header(data: bytes, name: str, limits: ReadLimits) -> CTHeader:
     """
     scan = scan_file(data, name, limits.scan)
     attributes = shown_attributes(scan)
-    _check_class(name, attributes)
+    warnings = _check_class(name, attributes, scan.media_storage_class)
     if PIXEL_DATA not in scan.elements:
         raise InputRefusedError(name, "has no pixel data", _READS_CT)
-    _check_uids(name, attributes)
+    warnings += _check_uids(name, attributes)
     try:
         pixel_format = _pixel_format(scan, attributes, limits)
         rescale = _rescale(scan)
         padding = _padding(scan)
     except UnreadableError as problem:
         raise InputRefusedError(name, str(problem), _READS_CT) from None
-    return CTHeader(scan, attributes, pixel_format, rescale, padding)
+    return CTHeader(scan, attributes, pixel_format, rescale, padding, warnings)
 
 
 def read_pixels(header: CTHeader) -> CTSlice:
@@ -166,21 +175,26 @@ def read_pixels(header: CTHeader) -> CTSlice:
         orientation=orientation,
         pixel_spacing_mm=None if spacing is None else (spacing[0], spacing[1]),
         slice_thickness_mm=None if thickness is None else thickness[0],
-        warnings=repairs + of_attributes + geometry_warnings(usable),
+        warnings=header.warnings + repairs + of_attributes + geometry_warnings(usable),
         attributes=attributes,
     )
 
 
-def _check_class(name: str, attributes: dict[str, str]) -> None:
-    """Raise unless the file is a single-frame CT image, by class, modality and frames."""
-    sop_class = attributes.get("SOPClassUID", "")
+def _check_class(
+    name: str, attributes: dict[str, str], media_storage_class: str
+) -> tuple[str, ...]:
+    """Raise unless the file is a single-frame CT image, by class, modality and frames.
+
+    Where the data set names no class, the file meta information does, and else the modality.
+    """
+    modality = attributes.get("Modality", "")
+    sop_class = attributes.get("SOPClassUID", "") or media_storage_class
     if sop_class in _MULTI_FRAME_CT:
         problem = f"is {_MULTI_FRAME_CT[sop_class]}: all slices in one file, which Falx cannot read"
         raise InputRefusedError(name, problem, _READS_CT)
-    if sop_class != _CT_IMAGE:
+    if sop_class != _CT_IMAGE and (sop_class or modality != "CT"):
         what = uid_name(sop_class) or "it has no SOP Class UID"
         raise InputRefusedError(name, f"is not a CT image ({what})", _READS_CT)
-    modality = attributes.get("Modality", "")
     if modality != "CT":
         problem = f"has the modality {modality[:16]!r}" if modality else "does not say its modality"
         raise InputRefusedError(name, problem, _READS_CT)
@@ -190,17 +204,29 @@ def _check_class(name: str, attributes: dict[str, str]) -> None:
     kind = attributes.get("RescaleType", "HU")
     if kind not in ("HU", "HU_MOD", "US"):
         raise InputRefusedError(name, f"holds {kind[:16]} values, not Hounsfield units", _READS_CT)
+    if "SOPClassUID" in attributes:
+        return ()
+    basis = "file header" if sop_class else "modality"
+    return (f"The file has no SOP Class UID; it was taken for a CT image by its {basis}.",)
 
 
-def _check_uids(name: str, attributes: dict[str, str]) -> None:
-    """Raise unless the three identifiers are there and look like UIDs (PS3.5 section 9)."""
+def _check_uids(name: str, attributes: dict[str, str]) -> tuple[str, ...]:
+    """Raise unless the three identifiers are there and look like UIDs (PS3.5 section 9).
+
+    Plain identifiers in their place are told, not refused.
+    """
+    foreign = False
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
         uid = attributes.get(keyword)
         if uid is None:
             raise InputRefusedError(name, f"has no {keyword}", _READS_CT)
-        if not _UID.fullmatch(uid):
+        if not (_UID.fullmatch(uid) or _IDENTIFIER.fullmatch(uid)):
             problem = f"has a {keyword} that is not a UID (digits and dots, up to 64)"
             raise InputRefusedError(name, problem, _READS_CT)
+        foreign = foreign or not _UID.fullmatch(uid)
+    if not foreign:
+        return ()
+    return ("The identifiers are not DICOM UIDs (de-identified file?).",)
 
 
 def _pixel_format(scan: Scan, attributes: dict[str, str], limits: ReadLimits) -> PixelFormat:

@@ -44,6 +44,7 @@ class Scan:
 
     `dataset` is the data set after the file meta information, inflated. `fragments` are the spans
     of encapsulated pixel data without the basic offset table (PS3.5 A.4), empty for native ones.
+    `media_storage_class` is the SOP class that the file meta information names, or empty.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Scan:
     dataset: memoryview
     elements: dict[int, Element]
     fragments: tuple[tuple[int, int], ...]
+    media_storage_class: str
 
     def value(self, tag: int) -> bytes | None:
         """Return the raw bytes of a top-level element, or None where it is absent."""
@@ -74,7 +76,7 @@ def scan_file(data: bytes, name: str, limits: ScanLimits) -> Scan:
     """
     _refuse_foreign(data, name)
     try:
-        syntax, start = _read_file_meta(memoryview(data), name, limits)
+        syntax, media_storage_class, start = _read_file_meta(memoryview(data), name, limits)
         dataset = memoryview(data)[start:]
         if syntax.deflated:
             dataset = memoryview(_inflate(dataset, name, limits.inflated_bytes))
@@ -93,7 +95,8 @@ def scan_file(data: bytes, name: str, limits: ScanLimits) -> Scan:
                 f"agree with its transfer syntax {syntax.name}",
                 _PART_10,
             )
-    return Scan(name, syntax, dataset, walker.found, tuple(walker.fragments))
+    fragments = tuple(walker.fragments)
+    return Scan(name, syntax, dataset, walker.found, fragments, media_storage_class)
 
 
 def _refuse_foreign(data: bytes, name: str) -> None:
@@ -111,24 +114,32 @@ def _refuse_foreign(data: bytes, name: str) -> None:
     raise InputRefusedError(name, "is not a DICOM file (no DICM mark at byte 128)", _PART_10)
 
 
-def _read_file_meta(data: memoryview, name: str, limits: ScanLimits) -> tuple[TransferSyntax, int]:
-    """Return the transfer syntax and where the data set starts (PS3.10 section 7.1)."""
+def _read_file_meta(
+    data: memoryview, name: str, limits: ScanLimits
+) -> tuple[TransferSyntax, str, int]:
+    """Return transfer syntax, SOP class and where the data set starts (PS3.10 section 7.1)."""
     walker = ElementWalker(data, limits, big_endian=False)
     at, end = PREAMBLE_BYTES + 4, len(data)
     while end - at >= 8 and walker.tag(at) >> 16 == 0x0002:
         at = walker.walk_one(at, end, implicit=False, depth=0)
-    element = walker.found.get(0x00020010)
-    if element is None:
+    if 0x00020010 not in walker.found:
         raise InputRefusedError(name, "does not say its transfer syntax", _PART_10)
-    raw = bytes(data[element.start : element.start + min(element.length, 80)])
-    uid = raw.decode("ascii", "replace").strip(" \0")
+    uid = _meta_uid(data, walker.found[0x00020010])
     if uid not in TRANSFER_SYNTAXES:
         raise InputRefusedError(
             name,
             f"has the transfer syntax {uid_name(uid) or '(empty)'}, which Falx does not decode",
             "Falx reads uncompressed, deflated, RLE, JPEG, JPEG-LS and JPEG 2000 images.",
         )
-    return TRANSFER_SYNTAXES[uid], at
+    media_storage_class = walker.found.get(0x00020002)
+    stored_class = "" if media_storage_class is None else _meta_uid(data, media_storage_class)
+    return TRANSFER_SYNTAXES[uid], stored_class, at
+
+
+def _meta_uid(data: memoryview, element: Element) -> str:
+    """Return a UID of the file meta information as text, cut where no UID is that long."""
+    raw = bytes(data[element.start : element.start + min(element.length, 80)])
+    return raw.decode("ascii", "replace").strip(" \0")
 
 
 def _inflate(deflated: memoryview, name: str, cap: int) -> bytes:

@@ -1,5 +1,6 @@
 """Slices into a series: their order along the head, their distances, and what is odd about them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -15,6 +16,8 @@ _GAP_FACTOR: Final = 1.5
 _UNEVEN_FRACTION: Final = 0.1
 _FEW_SLICES: Final = 10
 _ASSUMED_SPACING_MM: Final = 5.0
+_LEAST_NORMAL: Final = 0.9
+"""The length of the rows' and columns' cross product; perpendicular unit vectors have 1."""
 _SAME_ORIENTATION_COSINE: Final = 0.9994
 """Two degrees."""
 
@@ -89,6 +92,27 @@ def order_slices(slices: Sequence[SlicePlacement]) -> SeriesGeometry:
     return SeriesGeometry(order, z_from_zero, spacing, tilt, tuple(warnings))
 
 
+def position_along_normal_mm(placement: SlicePlacement) -> float:
+    """Place one slice along its own normal, upward (PS3.3 C.7.6.2.1.1).
+
+    Slices of a series may be ordered by it, wherever they are read. Also a tilted gantry's slices
+    are: they share one normal.
+
+    Returns
+    -------
+    Millimetres from the origin of the patient's coordinates; nan where position or orientation are
+    absent or impossible.
+    """
+    if placement.position_mm is None or placement.orientation is None:
+        return math.nan
+    axes = np.array(placement.orientation, np.float64)
+    normal = np.cross(axes[:3], axes[3:])
+    length = float(np.linalg.norm(normal))
+    if length < _LEAST_NORMAL:
+        return math.nan
+    return float(_upward(normal / length) @ np.array(placement.position_mm, np.float64))
+
+
 def _count(n_slices: int) -> str:
     return "1 slice was" if n_slices == 1 else f"{n_slices} slices were"
 
@@ -109,16 +133,19 @@ def _positions_and_normal(
     axes = np.array(orientations, np.float64)
     normals = np.cross(axes[:, :3], axes[:, 3:])
     lengths = np.linalg.norm(normals, axis=1, keepdims=True)
-    if lengths.min() < 0.9:
+    if lengths.min() < _LEAST_NORMAL:
         return "Some slices state an impossible orientation"
     normals /= lengths
     normal = np.median(normals, axis=0)
     normal /= np.linalg.norm(normal)
     if (normals @ normal).min() < _SAME_ORIENTATION_COSINE:
         return "The slices face different ways"
-    if normal[np.argmax(np.abs(normal))] < 0:
-        normal = -normal
-    return np.array(positions, np.float64), normal
+    return np.array(positions, np.float64), _upward(normal)
+
+
+def _upward(normal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn a normal so that its largest component points to the left, the back or the vertex."""
+    return -normal if normal[np.argmax(np.abs(normal))] < 0 else normal
 
 
 def _by_instance_number(

@@ -188,7 +188,7 @@ def test_simulated_files_say_so(changes: dict[str, Any]) -> None:
 
 
 WRONG_ATTRIBUTES: list[tuple[dict[str, Any], str]] = [
-    ({"SOPClassUID": None}, "not a CT image .it has no SOP Class UID"),
+    ({"SOPClassUID": None, "Modality": "MR"}, "modality 'MR'"),
     ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4"}, "not a CT image .MR Image Storage"),
     ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "not a CT image .Secondary Capture"),
     ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.11"}, "not a CT image .Basic Text SR"),
