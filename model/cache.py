@@ -140,7 +140,7 @@ def summary(cached: CachedSet) -> str:
     frame = cached.frame
     counted = f"{frame['study'].nunique():,} studies, {frame['patient'].nunique():,} patients"
     lines = [
-        f"{cached.folder}: {len(frame):,} slices of {cached.size} x {cached.size} pixels, {counted}.",
+        f"{cached.folder}: {len(frame):,} slices of {cached.size} pixels, {counted}.",
         f"{int(frame['blank'].sum()):,} slices are blank (they carry no signal).",
     ]
     left_out = pd.read_csv(cached.folder / LEFT_OUT_FILE, dtype=str, keep_default_na=False)
