@@ -1,8 +1,8 @@
 """Read CT-ICH (Hssayeni et al., doi 10.13026/w8q8-ky94): JPEG pairs back to Hounsfield units."""
 
-import csv
-import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from model.data.csv_rows import in_line, read_rows, zero_or_one
+from model.data.dataset import DataSetFacts, LeftOut, SliceIndex, SourceSlice
 from model.errors import TrainingError
 from model.labels import SUBTYPES
 from model.windowing import HU_MIN
@@ -21,7 +23,26 @@ EXPECTED_OFFSET: Final = 70.125
 """Bone grey level where the brain image is at its lowest, for bone center 700, width 3200."""
 
 _UNSATURATED: Final = (20, 235)
-_REDUCTION: Final = 2
+_USUAL_OFFSETS: Final = 2.0
+"""Grey levels about `EXPECTED_OFFSET`."""
+_SPACING_MM: Final = 5.0
+
+FACTS: Final = DataSetFacts(
+    kind="ct-ich",
+    title="Computed Tomography Images for Intracranial Hemorrhage Detection and Segmentation "
+    "(CT-ICH), PhysioNet, version 1.0.0",
+    authors="Hssayeni M. D., Croock M. S., Salman A. D., Al-khafaji H. F., Yahya Z. A., "
+    "Ghoraani B.; Data 2020, 5(1), 14",
+    doi="10.13026/w8q8-ky94",
+    licence="Creative Commons Attribution 4.0",
+    hounsfield_units="Recovered from the brain (center 40, width 120) and bone (width 3200) JPEG "
+    "images; the bone center is fitted for each patient: 700 in 81 of 82 patients, about 790 in "
+    "patient 50, whose brain window is taken as the true one.",
+    limits=(
+        "All patients had head trauma and came from one hospital; other bleeding is not shown.",
+        "Hounsfield units were recovered from 8-bit JPEG images of 5 mm slices, not from DICOM.",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -33,9 +54,9 @@ class LabelledSlice:
     targets: tuple[int, ...]
 
     @property
-    def file_name(self) -> str:
-        """The JPEG's name in both folders."""
-        return f"{self.patient:03d}_{self.number:02d}.jpg"
+    def name(self) -> str:
+        """The JPEG's name in both folders, without its ending."""
+        return f"{self.patient:03d}_{self.number:02d}"
 
 
 @dataclass(frozen=True)
@@ -57,36 +78,48 @@ def read_labels(root: Path) -> list[LabelledSlice]:
     Raises
     ------
     TrainingError
-        `labels.csv` is missing or a row lacks a column.
+        `labels.csv` is missing or not in its form.
     """
     path = root / "labels.csv"
-    try:
-        with path.open(newline="") as file:
-            slices = [_labelled(row) for row in csv.DictReader(file)]
-    except (OSError, KeyError, ValueError) as problem:
-        raise TrainingError(f"{path.name} of CT-ICH cannot be read: {problem}.") from problem
+    rows = read_rows(path, ("patient", "slice", *SUBTYPES))
+    for column in ("patient", "slice"):
+        wrong = ~rows[column].str.fullmatch("[0-9]{1,3}").to_numpy(bool)
+        if wrong.any():
+            raise TrainingError(
+                f"{in_line(path, rows[column], int(np.argmax(wrong)))} is no number."
+            )
+    subtypes = np.stack([zero_or_one(path, rows[name]) for name in SUBTYPES], axis=1)
+    targets = np.concatenate([subtypes.max(axis=1, keepdims=True), subtypes], axis=1)
+    slices = [
+        LabelledSlice(int(patient), int(number), tuple(labels))
+        for patient, number, labels in zip(
+            rows["patient"], rows["slice"], targets.tolist(), strict=True
+        )
+    ]
+    if len({item.name for item in slices}) < len(slices):
+        raise TrainingError(f"{path} names a slice twice.")
     return sorted(slices, key=lambda item: (item.patient, item.number))
 
 
-def _labelled(row: dict[str, str]) -> LabelledSlice:
-    subtypes = [int(row[name]) for name in SUBTYPES]
-    return LabelledSlice(int(row["patient"]), int(row["slice"]), (max(subtypes), *subtypes))
-
-
-def read_pixels(root: Path, item: LabelledSlice) -> SlicePixels:
+def read_pixels(root: Path, name: str) -> SlicePixels:
     """Decode the brain and, where there is one, the bone image of a slice.
 
     Raises
     ------
     TrainingError
-        The brain image is missing or damaged.
+        An image is damaged, the brain image is missing, or they differ in size.
     """
+    brain_path, bone_path = (root / folder / f"{name}.jpg" for folder in ("brain", "bone"))
     try:
-        brain = np.asarray(Image.open(root / "brain" / item.file_name).convert("L"))
-        bone_path = root / "bone" / item.file_name
+        brain = np.asarray(Image.open(brain_path).convert("L"))
         bone = np.asarray(Image.open(bone_path).convert("L")) if bone_path.exists() else None
     except OSError as problem:
-        raise TrainingError(f"CT-ICH {item.file_name} cannot be read: {problem}.") from problem
+        raise TrainingError(f"CT-ICH {name}.jpg cannot be read: {problem}.") from problem
+    if bone is not None and bone.shape != brain.shape:
+        raise TrainingError(
+            f"CT-ICH {name}.jpg has a brain image of {brain.shape} and a bone image of "
+            f"{bone.shape} pixels."
+        )
     return SlicePixels(brain, bone)
 
 
@@ -154,47 +187,81 @@ def _as_hu(values: NDArray[np.float32]) -> NDArray[np.int16]:
     return rounded
 
 
-def recover_patient(root: Path, slices: list[LabelledSlice]) -> tuple[NDArray[np.int16], float]:
-    """Recover one patient's series: int16[S, H, W] and the bone offset it was recovered with."""
-    pixels = [read_pixels(root, item) for item in slices]
-    offset = fit_bone_offset(pixels)
-    return np.stack([recover_hu(item, offset) for item in pixels]), offset
+@dataclass(frozen=True)
+class CtIchSet:
+    """CT-ICH's slices; `root` is the folder with `labels.csv`, `brain/` and `bone/`."""
+
+    root: Path
+
+    @property
+    def facts(self) -> DataSetFacts:
+        """Title, authors, licence and limits."""
+        return FACTS
+
+    def index(self) -> SliceIndex:
+        """List the slices, patient by patient, from the skull base upward.
+
+        Raises
+        ------
+        TrainingError
+            `labels.csv` is missing or not in its form.
+        """
+        slices = read_labels(self.root)
+        patients = np.array([item.patient for item in slices])
+        starts = np.flatnonzero(np.diff(patients)) + 1
+        return SliceIndex(
+            names=[item.name for item in slices],
+            targets=np.array([item.targets for item in slices], np.int8),
+            units=np.split(np.arange(len(slices)), starts),
+            left_out=(),
+        )
+
+    def read(self, names: Sequence[str]) -> Iterator[SourceSlice | LeftOut]:
+        """Read slices by their names, as `049_01`; HU are recovered for each patient as a whole."""
+        for patient, wanted in groupby(names, key=lambda name: name.partition("_")[0]):
+            yield from _read_patient(self.root, patient, list(wanted))
 
 
-def reduce_by_mean(hu: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Halve rows and columns of int16[S, H, W] by the mean of 2 x 2 pixels; H and W are even."""
-    count, height, width = hu.shape
-    blocks = hu.reshape(count, height // _REDUCTION, _REDUCTION, width // _REDUCTION, _REDUCTION)
-    return _as_hu(blocks.mean(axis=(2, 4), dtype=np.float32))
+def _read_patient(root: Path, patient: str, wanted: list[str]) -> Iterator[SourceSlice | LeftOut]:
+    """Read the wanted slices of one patient, with an offset fitted to all that can be read."""
+    there = {path.stem for path in (root / "brain").glob(f"{patient}_*.jpg")}
+    pixels: dict[str, SlicePixels] = {}
+    problems: dict[str, str] = {}
+    for name in sorted(there | set(wanted)):
+        try:
+            pixels[name] = read_pixels(root, name)
+        except TrainingError as problem:
+            problems[name] = str(problem)
+    try:
+        offset = fit_bone_offset(list(pixels.values()))
+    except TrainingError as problem:
+        problems.update(dict.fromkeys(pixels, str(problem)))
+        offset = EXPECTED_OFFSET
+    for name in wanted:
+        if name in problems:
+            yield LeftOut(name, "unreadable file", problems[name])
+        else:
+            yield _source_slice(name, pixels[name], offset)
 
 
-def open_cache(root: Path, cache: Path) -> NDArray[np.int16]:
-    """Map the reduced HU of all slices, int16[slices, 325, 325], in the order of `read_labels`.
-
-    Parameters
-    ----------
-    root
-        The CT-ICH folder.
-    cache
-        Folder for `ct_ich.npy` and `ct_ich.json` (the patients' bone offsets); filled once.
-    """
-    path = cache / "ct_ich.npy"
-    if not path.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        _fill_cache(root, path)
-    mapped: NDArray[np.int16] = np.load(path, mmap_mode="r")
-    return mapped
-
-
-def _fill_cache(root: Path, path: Path) -> None:
-    slices = read_labels(root)
-    offsets: dict[int, float] = {}
-    parts = []
-    for patient in sorted({item.patient for item in slices}):
-        mine = [item for item in slices if item.patient == patient]
-        hu, offsets[patient] = recover_patient(root, mine)
-        parts.append(reduce_by_mean(hu))
-    path.with_suffix(".json").write_text(json.dumps({"bone_offset": offsets}, indent=1))
-    partial = path.with_suffix(".part.npy")
-    np.save(partial, np.concatenate(parts))
-    partial.rename(path)
+def _source_slice(name: str, pixels: SlicePixels, offset: float) -> SourceSlice:
+    patient, _, number = name.partition("_")
+    warnings = []
+    if pixels.bone is None:
+        warnings.append("There is no bone image: bone is cut off at 100 HU.")
+    if abs(offset - EXPECTED_OFFSET) > _USUAL_OFFSETS:
+        warnings.append(
+            f"The bone window was not the usual one (it meets the brain window at grey level "
+            f"{offset:.1f}, not {EXPECTED_OFFSET:.1f}); the brain window was taken as the true one."
+        )
+    return SourceSlice(
+        name=name,
+        hu=recover_hu(pixels, offset),
+        patient=patient,
+        study=patient,
+        series=patient,
+        z_mm=int(number) * _SPACING_MM,
+        number=int(number),
+        slice_thickness_mm=_SPACING_MM,
+        warnings=tuple(warnings),
+    )

@@ -1,5 +1,6 @@
 """DICOM files as the slices of a data set: the reader that serves a clinic, without its gate."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,9 @@ _LIMITS: Final = ReadLimits(least_rows_columns=16, most_rows_columns=2048)
 """A data set is chosen by a person, slice by slice: sizes unusual in a clinic are fine here."""
 
 
-def read_dicom_slice(path: Path, name: str, patient: str = "") -> SourceSlice | LeftOut:
+def read_dicom_slice(
+    path: Path, name: str, patients: Mapping[str, str] | None = None
+) -> SourceSlice | LeftOut:
     """Read one labelled DICOM file; whatever is wrong with it leaves it out.
 
     Parameters
@@ -21,8 +24,9 @@ def read_dicom_slice(path: Path, name: str, patient: str = "") -> SourceSlice | 
         The file.
     name
         The slice in its data set.
-    patient
-        Overrides Patient ID where it is not empty.
+    patients
+        By SOP Instance UID, `name` or the file's bare name: what replaces Patient ID, where it is
+        not empty.
 
     Returns
     -------
@@ -38,7 +42,9 @@ def read_dicom_slice(path: Path, name: str, patient: str = "") -> SourceSlice | 
         ct_slice = read_pixels(read_header(data, path.name, _LIMITS))
     except InputRefusedError as refusal:
         return LeftOut(name, "unreadable file", str(refusal))
-    patient = patient or ct_slice.attributes.get("PatientID", "")
+    keys = (ct_slice.sop_instance_uid, name, path.name)
+    stated = next((patients[key] for key in keys if key in patients), "") if patients else ""
+    patient = stated or ct_slice.attributes.get("PatientID", "")
     if not patient:
         return LeftOut(name, "no patient", f"{path.name} has no PatientID: it cannot be split.")
     return _source_slice(ct_slice, name, patient)

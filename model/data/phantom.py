@@ -47,7 +47,10 @@ _BLEED: Final = _Ellipsoid(_BLEED_HU, (34, 12, 12), (13, 17, 13))
 
 @dataclass(frozen=True)
 class HeadPhantom:
-    """What is simulated: geometry in mm and degrees, a left intraparenchymal bleed or none."""
+    """What is simulated: geometry in mm and degrees, a left intraparenchymal bleed or none.
+
+    `bleed_shift_mm` moves the bleed (to the left, back and up), `bleed_scale` stretches it.
+    """
 
     n_slices: int = 24
     spacing_mm: float = 5.0
@@ -56,6 +59,8 @@ class HeadPhantom:
     tilt_degrees: float = 0.0
     bleed: bool = False
     seed: int = 0
+    bleed_shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    bleed_scale: float = 1.0
 
     @property
     def pixel_mm(self) -> float:
@@ -91,7 +96,7 @@ def simulate_slice(phantom: HeadPhantom, index: int) -> NDArray[np.int16]:
     """
     x, y, z = _coordinates_mm(phantom, index)
     hu = np.full((phantom.pixels, phantom.pixels), _AIR_HU)
-    for tissue in _TISSUES + ((_BLEED,) if phantom.bleed else ()):
+    for tissue in _TISSUES + ((_bleed(phantom),) if phantom.bleed else ()):
         hu[_inside(tissue, x, y, z)] = tissue.hu
     hu[(np.abs(x) < 0.8) & _inside(_TISSUES[2], x, y, z) & (z > 25)] = 50.0  # the falx
     hu = _blur(_blur(hu, axis=0), axis=1)
@@ -102,7 +107,13 @@ def simulate_slice(phantom: HeadPhantom, index: int) -> NDArray[np.int16]:
 
 def bleed_mask(phantom: HeadPhantom, index: int) -> NDArray[np.bool_]:
     """Return where slice `index` shows the bleed: bool[pixels, pixels]."""
-    return _inside(_BLEED, *_coordinates_mm(phantom, index)) & phantom.bleed
+    return _inside(_bleed(phantom), *_coordinates_mm(phantom, index)) & phantom.bleed
+
+
+def _bleed(phantom: HeadPhantom) -> _Ellipsoid:
+    (x, y, z), (to_left, to_back, up) = _BLEED.center_mm, phantom.bleed_shift_mm
+    a, b, c = (axis * phantom.bleed_scale for axis in _BLEED.half_axes_mm)
+    return _Ellipsoid(_BLEED.hu, (x + to_left, y + to_back, z + up), (a, b, c))
 
 
 def _coordinates_mm(phantom: HeadPhantom, index: int) -> tuple[_Grid, _Grid, _Grid]:

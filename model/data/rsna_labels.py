@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from model.data.csv_rows import in_line, read_rows, zero_or_one
 from model.data.dataset import LeftOut
 from model.errors import TrainingError
 from model.labels import LABELS
@@ -42,9 +43,9 @@ def read_label_table(path: Path) -> LabelTable:
     TrainingError
         The file is missing or empty, lacks a column, or a row is not in its form (with its line).
     """
-    rows = _read_rows(path)
+    rows = read_rows(path, _COLUMNS)
     images, image_of_row, label_of_row = _parse_ids(path, rows["ID"])
-    values = _parse_values(path, rows["Label"])
+    values = zero_or_one(path, rows["Label"])
     cell = image_of_row * len(LABELS) + label_of_row
     n_cells = len(images) * len(LABELS)
     count = np.bincount(cell, minlength=n_cells).reshape(-1, len(LABELS))
@@ -76,39 +77,21 @@ def read_image_names(path: Path) -> list[str]:
     TrainingError
         As `read_label_table`, but for the labels' values, which are not read.
     """
-    images, _, _ = _parse_ids(path, _read_rows(path)["ID"])
+    images, _, _ = _parse_ids(path, read_rows(path, ("ID",))["ID"])
     return [str(image) for image in images]
-
-
-def _read_rows(path: Path) -> pd.DataFrame:
-    """Return the columns ID and Label as text, one row a line, so that line = index + 2."""
-    try:
-        rows = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False)
-    except FileNotFoundError:
-        raise TrainingError(f"{path} is not there.") from None
-    except pd.errors.EmptyDataError:
-        raise TrainingError(f"{path} is empty; it needs the header ID,Label.") from None
-    except (pd.errors.ParserError, UnicodeDecodeError) as problem:
-        raise TrainingError(f"{path} is no CSV of two columns: {str(problem).strip()}.") from None
-    if not set(_COLUMNS) <= set(rows.columns):
-        found = ", ".join(map(str, rows.columns))
-        raise TrainingError(f"{path} has the columns {found}, where ID and Label are needed.")
-    rows = rows.loc[(rows["ID"] != "") | (rows["Label"] != ""), list(_COLUMNS)]
-    if rows.empty:
-        raise TrainingError(f"{path} has a header and no row; six rows an image are needed.")
-    return rows
 
 
 def _parse_ids(
     path: Path, ids: "pd.Series[str]"
 ) -> tuple[NDArray[np.object_], NDArray[np.int64], NDArray[np.int64]]:
     """Return the images' names, sorted, and the image and the label of each row."""
-    found: Any = pc.extract_regex(_strings(ids), _ROW_ID)
+    found: Any = pc.extract_regex(pa.array(ids, type=pa.large_string()), _ROW_ID)
+    if isinstance(found, pa.ChunkedArray):
+        found = found.combine_chunks()
     wrong = np.flatnonzero(pc.is_null(found))
     if len(wrong):
-        line = int(ids.index[wrong[0]]) + 2
         raise TrainingError(
-            f"{path}, line {line}: the ID {ids.iloc[wrong[0]][:80]!r} is not in the form {_FORM}."
+            f"{in_line(path, ids, int(wrong[0]))} is not in the form {_FORM}."
             + (f" {len(wrong):,} rows are like that." if len(wrong) > 1 else "")
         )
     images = pc.struct_field(found, "image").dictionary_encode()
@@ -118,25 +101,6 @@ def _parse_ids(
     rank[order] = np.arange(len(names))
     label: Any = pc.index_in(pc.struct_field(found, "label"), pa.array(LABELS))
     return names[order], rank[images.indices.to_numpy()], label.to_numpy().astype(np.int64)
-
-
-def _parse_values(path: Path, labels: "pd.Series[str]") -> NDArray[np.int64]:
-    """Return the labels as 0 and 1."""
-    value: Any = pc.index_in(pc.utf8_trim_whitespace(_strings(labels)), pa.array(["0", "1"]))
-    wrong = np.flatnonzero(pc.is_null(value))
-    if len(wrong):
-        line = int(labels.index[wrong[0]]) + 2
-        raise TrainingError(
-            f"{path}, line {line}: the label {labels.iloc[wrong[0]][:80]!r} is neither 0 nor 1."
-        )
-    numbers: NDArray[np.int64] = value.to_numpy().astype(np.int64)
-    return numbers
-
-
-def _strings(column: "pd.Series[str]") -> Any:
-    """Return a text column as one Arrow array."""
-    array: Any = pa.array(column, type=pa.large_string())
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
 def _repeated_rows(images: NDArray[np.object_], count: NDArray[np.int64]) -> list[LeftOut]:
