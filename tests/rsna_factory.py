@@ -306,7 +306,7 @@ def _damage_rows(
     rows += [(f"{absent}_{label}", "0") for label in CSV_LABELS]
     facts["corrected_any"] = corrected
     facts["left_out"] = {
-        "label row repeated": 6 * len(REPEATED) + 1,
+        "label row repeated": 6 * len(REPEATED),
         "labels disagree": 1,
         "labels incomplete": 1,
         "any contradicted": 1,

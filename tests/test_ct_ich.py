@@ -8,16 +8,14 @@ from PIL import Image
 
 from model.data.ct_ich import (
     EXPECTED_OFFSET,
-    LabelledSlice,
+    CtIchSet,
     SlicePixels,
     fit_bone_offset,
-    open_cache,
     read_labels,
     read_pixels,
     recover_hu,
-    recover_patient,
-    reduce_by_mean,
 )
+from model.data.dataset import LeftOut, SourceSlice
 from model.errors import TrainingError
 
 HEADER = (
@@ -58,26 +56,48 @@ def write_ct_ich(root: Path, patients: int = 2) -> None:
 def test_slices_are_listed_by_patient_and_number_with_labels_in_our_order(tmp_path: Path) -> None:
     write_ct_ich(tmp_path)
 
-    slices = read_labels(tmp_path)
+    index = CtIchSet(tmp_path).index()
 
-    assert [(s.patient, s.number) for s in slices] == [(1, 1), (1, 2), (2, 1), (2, 2)]
-    assert slices[0].targets == (0, 0, 0, 0, 0, 0)
-    assert slices[1].targets == (1, 1, 0, 0, 0, 0)
-    assert slices[1].file_name == "001_02.jpg"
+    assert list(index.names) == ["001_01", "001_02", "002_01", "002_02"]
+    assert index.targets.tolist() == [[0] * 6, [1, 1, 0, 0, 0, 0]] * 2
+    assert [unit.tolist() for unit in index.units] == [[0, 1], [2, 3]], "a patient is a unit"
 
 
-def test_a_missing_or_foreign_label_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"labels\.csv of CT-ICH cannot be read"):
+WRONG_LABELS = {
+    "": "is empty; it needs a header",
+    "patient,slice\n1,1\n": "has no column epidural, .*: it has patient, slice",
+    HEADER + "1,1,0,0,0,0,2,0,0\n": "line 2: the subdural '2' is neither 0 nor 1",
+    HEADER + "1,1,0,0,0,0,0,1,0\none,2,0,0,0,0,0,1,0\n": "line 3: the patient 'one' is no number",
+    HEADER + "1,1,0,0,0,0,0,1,0\n1,1,0,0,0,0,0,1,0\n": "names a slice twice",
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), WRONG_LABELS.items(), ids=lambda text: text[:30])
+def test_a_foreign_label_file_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "labels.csv").write_text(text)
+
+    with pytest.raises(TrainingError, match=rf"labels\.csv.* {reason}"):
         read_labels(tmp_path)
 
-    (tmp_path / "labels.csv").write_text("patient,slice\n1,1\n")
-    with pytest.raises(TrainingError, match=r"labels\.csv of CT-ICH cannot be read"):
-        read_labels(tmp_path)
+
+def test_a_missing_label_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"labels\.csv is not there"):
+        CtIchSet(tmp_path).index()
 
 
 def test_a_missing_brain_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"CT-ICH 001_01\.jpg cannot be read"):
-        read_pixels(tmp_path, LabelledSlice(1, 1, (0,) * 6))
+        read_pixels(tmp_path, "001_01")
+
+
+def test_images_of_two_sizes_are_refused(tmp_path: Path) -> None:
+    write_ct_ich(tmp_path)
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "bone" / "001_01.jpg")
+
+    with pytest.raises(
+        TrainingError, match=r"001_01\.jpg has a brain image of \(64, 64\) and a bone"
+    ):
+        read_pixels(tmp_path, "001_01")
 
 
 def test_inside_the_brain_window_hu_are_exact_to_a_quarter_grey_level() -> None:
@@ -127,33 +147,79 @@ def test_without_a_bone_image_the_brain_window_is_all_there_is() -> None:
     assert recovered.tolist() == [[-1024, 30, 100]]
 
 
-def test_reduction_is_the_mean_of_four() -> None:
-    hu = np.array([[[0, 2, -8, 0], [4, 6, 0, 0]]], dtype=np.int16)
+def test_slices_are_read_with_patient_and_place(tmp_path: Path) -> None:
+    write_ct_ich(tmp_path)
+    data_set = CtIchSet(tmp_path)
 
-    assert reduce_by_mean(hu).tolist() == [[[3, -2]]]
+    slices = list(data_set.read(data_set.index().names))
+
+    assert all(isinstance(one, SourceSlice) for one in slices)
+    places = [(s.patient, s.z_mm, s.number) for s in slices if isinstance(s, SourceSlice)]
+    assert places == [("001", 5, 1), ("001", 10, 2), ("002", 5, 1), ("002", 10, 2)]
 
 
-def test_the_cache_is_filled_once_and_tells_the_offsets(tmp_path: Path) -> None:
-    write_ct_ich(tmp_path / "data")
+def test_a_slice_without_its_bone_image_is_read_with_a_warning(tmp_path: Path) -> None:
+    write_ct_ich(tmp_path)
 
-    first = open_cache(tmp_path / "data", tmp_path / "cache")
-    written = (tmp_path / "cache" / "ct_ich.npy").stat().st_mtime_ns
-    again = open_cache(tmp_path / "data", tmp_path / "cache")
+    with_bone, without = CtIchSet(tmp_path).read(["002_01", "002_02"])
 
-    assert first.shape == (4, 32, 32)
-    assert np.array_equal(first, again)
-    assert (tmp_path / "cache" / "ct_ich.npy").stat().st_mtime_ns == written
-    assert "bone_offset" in (tmp_path / "cache" / "ct_ich.json").read_text()
+    assert isinstance(with_bone, SourceSlice)
+    assert isinstance(without, SourceSlice)
+    assert with_bone.warnings == ()
+    assert any("no bone image" in warning for warning in without.warnings)
+
+
+def test_a_slice_is_the_same_alone_and_with_its_patient(tmp_path: Path) -> None:
+    write_ct_ich(tmp_path)
+    data_set = CtIchSet(tmp_path)
+
+    _, together = data_set.read(["001_01", "001_02"])
+    (alone,) = data_set.read(["001_02"])
+
+    assert isinstance(alone, SourceSlice)
+    assert isinstance(together, SourceSlice)
+    assert np.array_equal(alone.hu, together.hu)
+
+
+def test_an_unreadable_image_leaves_only_its_slice_out(tmp_path: Path) -> None:
+    write_ct_ich(tmp_path)
+    path = tmp_path / "brain" / "001_01.jpg"
+    path.write_bytes(path.read_bytes()[:200])
+
+    damaged, whole, absent = CtIchSet(tmp_path).read(["001_01", "001_02", "001_09"])
+
+    assert isinstance(damaged, LeftOut)
+    assert (damaged.name, damaged.kind) == ("001_01", "unreadable file")
+    assert isinstance(whole, SourceSlice)
+    assert isinstance(absent, LeftOut)
+
+
+def test_a_patient_without_any_pair_is_left_out_and_the_next_one_is_read(tmp_path: Path) -> None:
+    write_ct_ich(tmp_path)
+    for number in (1, 2):
+        (tmp_path / "bone" / f"001_{number:02d}.jpg").unlink()
+    data_set = CtIchSet(tmp_path)
+
+    results = list(data_set.read(data_set.index().names))
+
+    assert [isinstance(one, LeftOut) for one in results] == [True, True, False, False]
 
 
 def test_a_real_patient_has_brain_at_the_usual_hu(shared_data: Path) -> None:
-    root = shared_data / "ct-ich"
-    slices = [item for item in read_labels(root) if item.patient == 50][12:15]
+    names = [f"050_{number:02d}" for number in (13, 14, 15)]
 
-    hu, offset = recover_patient(root, slices)
+    slices = list(CtIchSet(shared_data / "ct-ich").read(names))
 
-    assert offset == pytest.approx(62.7, abs=0.3)
-    center = hu[:, 300:350, 300:350]
-    assert 20 < np.median(center) < 60
-    assert hu.max() > 1000
-    assert hu.min() == -1024
+    for one in slices:
+        assert isinstance(one, SourceSlice)
+        assert 20 < np.median(one.hu[300:350, 300:350]) < 60
+        assert one.hu.max() > 1000
+        assert one.hu.min() == -1024
+        assert any("grey level 62." in warning for warning in one.warnings)
+
+
+def test_the_real_set_is_listed_as_it_is_described(shared_data: Path) -> None:
+    index = CtIchSet(shared_data / "ct-ich").index()
+
+    assert index.targets.sum(axis=0).tolist() == [318, 173, 73, 24, 18, 56]
+    assert len(index.units) == 82

@@ -204,6 +204,12 @@ WRONG_ATTRIBUTES: list[tuple[dict[str, Any], str]] = [
     ({"SOPInstanceUID": "../../../../var/pwned"}, "SOPInstanceUID that is not a UID"),
     ({"SOPInstanceUID": "1." * 33}, "SOPInstanceUID that is not a UID"),
     ({"StudyInstanceUID": "1.2'; DROP TABLE"}, "StudyInstanceUID that is not a UID"),
+    ({"StudyInstanceUID": "<script>"}, "StudyInstanceUID that is not a UID"),
+    ({"StudyInstanceUID": "ID_1 2"}, "StudyInstanceUID that is not a UID"),
+    ({"SeriesInstanceUID": "-rf"}, "SeriesInstanceUID that is not a UID"),
+    ({"SeriesInstanceUID": "_" + "a" * 64}, "SeriesInstanceUID that is not a UID"),
+    ({"SeriesInstanceUID": "ID_\u00e9"}, "SeriesInstanceUID that is not a UID"),
+    ({"SeriesInstanceUID": "a" * 65}, "SeriesInstanceUID that is not a UID"),
     ({"SeriesInstanceUID": b"1.2\0.3"}, "SeriesInstanceUID that is not a UID"),
     ({"PhotometricInterpretation": "RGB"}, "not a grey image"),
     ({"PhotometricInterpretation": "PALETTE COLOR"}, "not a grey image"),
@@ -273,6 +279,54 @@ def test_values_without_their_offset_are_refused() -> None:
 
     with pytest.raises(InputRefusedError, match="-1024 missing from the rescale intercept"):
         read(ct_file(hu, RescaleIntercept="0"))
+
+
+DE_IDENTIFIED: dict[str, Any] = {
+    "SOPClassUID": None,
+    "SOPInstanceUID": "ID_000039fa0",
+    "StudyInstanceUID": "ID_dd37ba3adb",
+    "SeriesInstanceUID": "ID_15dcd6057a",
+}
+"""As RSNA 2019 has it."""
+
+
+def test_files_without_uids_are_read_with_a_warning() -> None:
+    ct_slice = read(ct_file(**DE_IDENTIFIED))
+
+    np.testing.assert_array_equal(ct_slice.hu, block_hu())
+    assert ct_slice.sop_instance_uid == "ID_000039fa0"
+    assert ct_slice.warnings == (
+        "The file has no SOP Class UID; it was taken for a CT image by its file header.",
+        "The identifiers are not DICOM UIDs (de-identified file?).",
+    )
+
+
+def without_class_in_file_header(data: bytes, instead: bytes) -> bytes:
+    """Put other bytes of the same length in the place of CT's SOP class in the file header."""
+    at = data.index(b"1.2.840.10008.5.1.4.1.1.2\0")
+    return data[:at] + instead.ljust(26, b"\0") + data[at + 26 :]
+
+
+def test_without_any_class_the_modality_decides() -> None:
+    data = without_class_in_file_header(ct_file(SOPClassUID=None), b"")
+    other = without_class_in_file_header(ct_file(SOPClassUID=None, Modality="MR"), b"")
+
+    assert "taken for a CT image by its modality" in read(data).warnings[0]
+    with pytest.raises(InputRefusedError, match=r"not a CT image \(it has no SOP Class UID\)"):
+        read(other)
+
+
+def test_the_file_header_may_say_that_it_is_no_ct() -> None:
+    data = without_class_in_file_header(ct_file(SOPClassUID=None), b"1.2.840.10008.5.1.4.1.1.4")
+
+    with pytest.raises(InputRefusedError, match=r"not a CT image \(MR Image Storage\)"):
+        read(data)
+
+
+def test_the_data_set_knows_its_class_better_than_the_file_header() -> None:
+    data = without_class_in_file_header(ct_file(), b"1.2.840.10008.5.1.4.1.1.4")
+
+    assert read(data).warnings == ()
 
 
 MISSING_BUT_READABLE: dict[str, str] = {

@@ -1,6 +1,7 @@
 """The synthetic head: known tissue in known places, valid and honest DICOM, the same every time."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,19 @@ def test_the_bleed_is_blood_in_known_places() -> None:
     assert 58 < blood.mean() < 68
     assert masks[largest][:, 64:].sum() == masks[largest].sum(), "the patient's left"
     assert not any(bleed_mask(SMALL, index).any() for index in range(SMALL.n_slices))
+
+
+def test_the_bleed_can_be_moved_and_stretched() -> None:
+    usual = HeadPhantom(n_slices=12, spacing_mm=10, pixels=128, bleed=True)
+    moved = replace(usual, bleed_shift_mm=(-68, 0, 0))
+    larger = replace(usual, bleed_scale=1.2)
+
+    masks = [bleed_mask(phantom, 5) for phantom in (usual, moved, larger)]
+
+    assert masks[1][:, :64].sum() == masks[1].sum(), "now on the patient's right"
+    assert masks[1].sum() == pytest.approx(masks[0].sum(), rel=0.05)
+    assert masks[2].sum() > 1.3 * masks[0].sum()
+    assert 58 < simulate_slice(moved, 5)[masks[1]].mean() < 68
 
 
 @pytest.mark.parametrize("tilt", [0.0, -15.0, 18.5])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from model.series import SlicePlacement, order_slices
+from model.series import SlicePlacement, order_slices, position_along_normal_mm
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
@@ -148,3 +148,26 @@ def test_no_slices_are_no_series() -> None:
 
     with pytest.raises(ValueError, match="no slices to order"):
         order_slices(none)
+
+
+@pytest.mark.parametrize("tilt_degrees", [0.0, 18.5, -20.0])
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_a_slice_alone_has_the_place_that_it_has_in_its_series(
+    tilt_degrees: float, side: float
+) -> None:
+    tilt = math.radians(tilt_degrees)
+    orientation = (side, 0.0, 0.0, 0.0, math.cos(tilt), -math.sin(tilt))
+    slices = [replace(s, orientation=orientation) for s in stack()]
+
+    alone = np.array([position_along_normal_mm(s) for s in slices])
+
+    np.testing.assert_allclose(alone - alone[0], order_slices(slices).z_mm, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "placement",
+    [Placement(None), Placement((0, 0, 0), None), Placement((0, 0, 0), (1, 0, 0, 1, 0, 0))],
+    ids=["no position", "no orientation", "impossible orientation"],
+)
+def test_a_slice_without_a_place_is_nowhere(placement: Placement) -> None:
+    assert math.isnan(position_along_normal_mm(placement))

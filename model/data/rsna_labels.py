@@ -57,7 +57,7 @@ def read_label_table(path: Path) -> LabelTable:
     contradicted = used & (targets[:, 0] == 0) & targets[:, 1:].any(axis=1)
     targets[contradicted, 0] = 1
     left_out = [
-        *_repeated_rows(images, count),
+        *_repeated_rows(images[~disagrees], count[~disagrees]),
         *_each(images[disagrees], "labels disagree", "Rows of the same label hold 0 and 1."),
         *_each(images[lacking], "labels incomplete", "Not all six labels have a row."),
         *_each(
