@@ -1,8 +1,6 @@
 """The one implementation of every figure Falx reports about its predictions."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +8,39 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 
 from model.labels import METRIC_WEIGHTS
 
+CALIBRATION_BINS: Final = 10
 _CLIP: Final = 1e-15
-_MIN_PATIENTS: Final = 5
 
-Truth = NDArray[np.int64]
+Truth = NDArray[np.integer]
 Scores = NDArray[np.floating]
-Number = TypeVar("Number", np.int64, np.float32)
-Metric = Callable[[Truth, Scores], float]
+
+
+def log_losses(targets: Truth, probabilities: Scores) -> NDArray[np.float64]:
+    """The log loss of every entry, in its shape; probabilities are clipped to 1e-15 from 0 and 1.
+
+    Parameters
+    ----------
+    targets
+        0 or 1, of any shape.
+    probabilities
+        Of the same shape, 0..1.
+    """
+    clipped = np.clip(probabilities.astype(np.float64), _CLIP, 1 - _CLIP)
+    losses: NDArray[np.float64] = -np.where(targets == 1, np.log(clipped), np.log1p(-clipped))
+    return losses
+
+
+def log_loss(targets: Truth, probabilities: Scores) -> float:
+    """Mean log loss of one label."""
+    return float(log_losses(targets, probabilities).mean())
+
+
+def weighted_log_losses(targets: Truth, probabilities: Scores) -> NDArray[np.float64]:
+    """Each slice's loss in the RSNA 2019 metric, float64[S], of arrays [S, 6]."""
+    losses: NDArray[np.float64] = np.average(
+        log_losses(targets, probabilities), axis=1, weights=METRIC_WEIGHTS
+    )
+    return losses
 
 
 def weighted_log_loss(targets: Truth, probabilities: Scores) -> float:
@@ -29,9 +53,7 @@ def weighted_log_loss(targets: Truth, probabilities: Scores) -> float:
     probabilities
         float[S, 6], 0..1; clipped to 1e-15 from both ends.
     """
-    clipped = np.clip(probabilities.astype(np.float64), _CLIP, 1 - _CLIP)
-    losses = -np.where(targets == 1, np.log(clipped), np.log1p(-clipped))
-    return float(np.average(losses.mean(axis=0), weights=METRIC_WEIGHTS))
+    return float(weighted_log_losses(targets, probabilities).mean())
 
 
 def auc(targets: Truth, scores: Scores) -> float:
@@ -53,20 +75,22 @@ def brier(targets: Truth, probabilities: Scores) -> float:
     return float(brier_score_loss(targets, probabilities, pos_label=1))
 
 
-def expected_calibration_error(targets: Truth, probabilities: Scores, bins: int = 10) -> float:
+def calibration_bin(probabilities: Scores) -> NDArray[np.int64]:
+    """The bin 0..9 of equal width that each probability falls in."""
+    index = (probabilities * CALIBRATION_BINS).astype(np.int64)
+    return np.minimum(index, CALIBRATION_BINS - 1)
+
+
+def expected_calibration_error(targets: Truth, probabilities: Scores) -> float:
     """Mean gap between probability and observed share over equal-width bins (Guo et al. 2017).
 
     Parameters
     ----------
     targets, probabilities
-        One label's, of equal length.
-    bins
-        Number of bins over 0..1; each weighs as many slices as it holds.
+        One label's, of equal length; each of the ten bins weighs as many slices as it holds.
     """
-    index = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
-    counts = np.bincount(index, minlength=bins)
-    gaps = np.bincount(index, targets - probabilities.astype(np.float64), minlength=bins)
-    return float(np.abs(gaps).sum() / counts.sum())
+    gaps = np.bincount(calibration_bin(probabilities), targets - probabilities.astype(np.float64))
+    return float(np.abs(gaps).sum() / len(targets))
 
 
 def sensitivity(targets: Truth, scores: Scores, threshold: float) -> float:
@@ -82,77 +106,50 @@ def specificity(targets: Truth, scores: Scores, threshold: float) -> float:
 
 
 def threshold_at_sensitivity(targets: Truth, scores: Scores, wanted: float) -> float:
-    """The highest threshold that finds at least `wanted` (0..1) of the positives."""
+    """The highest threshold that finds at least `wanted` (0..1) of the positives.
+
+    Raises
+    ------
+    ValueError
+        There is no positive.
+    """
     positive = np.sort(scores[targets == 1])[::-1]
+    if not len(positive):
+        raise ValueError("a sensitivity needs positives")
     needed = int(np.ceil(wanted * len(positive) - 1e-9))
     return float(positive[max(needed, 1) - 1])
 
 
 def threshold_at_specificity(targets: Truth, scores: Scores, wanted: float) -> float:
-    """The lowest threshold that leaves at least `wanted` (0..1) of the negatives below it."""
+    """The lowest threshold that leaves at least `wanted` (0..1) of the negatives below it.
+
+    Raises
+    ------
+    ValueError
+        There is no negative.
+    """
     negative = np.sort(scores[targets == 0])
+    if not len(negative):
+        raise ValueError("a specificity needs negatives")
     below = int(np.ceil(wanted * len(negative) - 1e-9))
     return float(np.nextafter(negative[max(below, 1) - 1], 1))
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A 95 % interval, or the reason why there is none."""
-
-    low: float | None
-    high: float | None
-    reason: str | None = None
-
-
-def patient_interval(
-    metric: Metric,
-    targets: Truth,
-    scores: Scores,
-    patients: NDArray[np.int64],
-    *,
-    of_class: int = 1,
-    draws: int = 1000,
-    seed: int = 0,
-) -> Interval:
-    """Bootstrap a metric over patients: slices of one patient are not independent.
+def highest_of_groups(values: NDArray[Any], groups: NDArray[np.int64]) -> NDArray[Any]:
+    """Greatest value of each group's rows: a study's score or truth from those of its slices.
 
     Parameters
     ----------
-    metric
-        Of targets and scores; may return nan for a draw without one class, which is left out.
-    targets, scores
-        One label's (or all six, where the metric takes them), first axis slices.
-    patients
-        Each slice's patient.
-    of_class
-        The class that the metric is about: 1, or 0 for specificity.
-    draws, seed
-        Number of resamples and their random seed.
+    values
+        [S] or [S, 6].
+    groups
+        int[S], 0..G - 1, each number at least once.
 
     Returns
     -------
-    The 2.5th and 97.5th percentile; none where fewer than five patients have the class, or where
-    the patients are too alike for resampling to tell anything.
+    Of the groups 0..G - 1, [G] or [G, 6], in the type of `values`.
     """
-    column = targets if targets.ndim == 1 else targets[:, 0]
-    counted = len(np.unique(patients[column == of_class]))
-    if counted < _MIN_PATIENTS:
-        reason = f"patients it is measured on: {counted}, too few for an interval"
-        return Interval(None, None, reason)
-    rows_of = [np.flatnonzero(patients == patient) for patient in np.unique(patients)]
-    generator = np.random.default_rng(seed)
-    values = []
-    for _ in range(draws):
-        chosen = generator.integers(len(rows_of), size=len(rows_of))
-        rows = np.concatenate([rows_of[index] for index in chosen])
-        values.append(metric(targets[rows], scores[rows]))
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    if low == high:
-        # All right or all wrong in a few patients is no proof of 100 % or 0 %.
-        return Interval(None, None, f"the same in every resample of {len(rows_of)} patients")
-    return Interval(float(low), float(high))
-
-
-def per_patient_maximum(values: NDArray[Number], patients: NDArray[np.int64]) -> NDArray[Number]:
-    """Greatest value of each patient's slices, patients ascending: a study's score or truth."""
-    return np.array([values[patients == patient].max() for patient in np.unique(patients)])
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    highest: NDArray[Any] = np.maximum.reduceat(values[order], starts, axis=0)
+    return highest

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import log_loss
+from sklearn.metrics import log_loss as log_loss_of_sklearn
 
 from model.labels import METRIC_WEIGHTS
 from model.metrics import (
@@ -10,8 +10,8 @@ from model.metrics import (
     average_precision,
     brier,
     expected_calibration_error,
-    patient_interval,
-    per_patient_maximum,
+    highest_of_groups,
+    log_loss,
     sensitivity,
     specificity,
     threshold_at_sensitivity,
@@ -27,8 +27,22 @@ def test_the_weighted_log_loss_is_the_weighted_mean_of_the_labels_losses() -> No
 
     loss = weighted_log_loss(targets, probabilities)
 
-    per_label = [log_loss(targets[:, i], probabilities[:, i]) for i in range(6)]
+    per_label = [log_loss_of_sklearn(targets[:, i], probabilities[:, i]) for i in range(6)]
     assert loss == pytest.approx(np.average(per_label, weights=METRIC_WEIGHTS))
+    for i, expected in enumerate(per_label):
+        assert log_loss(targets[:, i], probabilities[:, i]) == pytest.approx(expected)
+
+
+def test_the_weighted_log_loss_of_two_slices_by_hand() -> None:
+    targets = np.array([[1, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0]])
+    probabilities = np.array([[0.8, 0.1, 0.1, 0.1, 0.1, 0.5], [0.2, 0.1, 0.1, 0.1, 0.1, 0.1]])
+
+    loss = weighted_log_loss(targets, probabilities)
+
+    # -ln 0.8 = 0.223144, -ln 0.9 = 0.105361, -ln 0.5 = 0.693147; any weighs twice, of 7.
+    first = (2 * 0.223144 + 4 * 0.105361 + 0.693147) / 7
+    second = (2 * 0.223144 + 5 * 0.105361) / 7
+    assert loss == pytest.approx((first + second) / 2, abs=1e-6)
 
 
 def test_the_stage_1_prevalence_of_rsna_scores_what_the_leaderboard_knows() -> None:
@@ -95,44 +109,23 @@ def test_thresholds_without_their_class_measure_nothing() -> None:
     assert np.isnan(specificity(np.ones(3, np.int64), np.ones(3), 0.5))
 
 
-def test_the_interval_holds_the_value_and_is_the_same_again() -> None:
-    generator = np.random.default_rng(3)
-    patients = np.repeat(np.arange(20), 10)
-    targets = np.repeat(np.arange(20) % 2, 10)
-    scores = targets + generator.normal(0, 1, 200)
-
-    first = patient_interval(auc, targets, scores, patients, draws=100)
-    second = patient_interval(auc, targets, scores, patients, draws=100)
-
-    assert first == second
-    assert first.low is not None
-    assert first.high is not None
-    assert first.low < auc(targets, scores) < first.high
-
-
-def test_too_few_patients_get_a_reason_and_no_interval() -> None:
-    patients = np.repeat(np.arange(10), 3)
-    targets = (patients < 4).astype(np.int64)
-
-    interval = patient_interval(auc, targets, np.arange(30.0), patients)
-
-    assert (interval.low, interval.high) == (None, None)
-    assert interval.reason == "patients it is measured on: 4, too few for an interval"
-
-
-def test_a_figure_that_no_resample_changes_has_no_interval() -> None:
-    patients = np.arange(12)
-    targets = patients % 2
-
-    interval = patient_interval(auc, targets, targets.astype(float), patients, draws=50)
-
-    assert (interval.low, interval.high) == (None, None)
-    assert interval.reason == "the same in every resample of 12 patients"
+def test_a_wish_without_its_class_is_an_error() -> None:
+    with pytest.raises(ValueError, match="a sensitivity needs positives"):
+        threshold_at_sensitivity(np.zeros(3, np.int64), np.ones(3), 0.95)
+    with pytest.raises(ValueError, match="a specificity needs negatives"):
+        threshold_at_specificity(np.ones(3, np.int64), np.ones(3), 0.95)
 
 
 def test_a_study_scores_as_its_highest_slice() -> None:
-    patients = np.array([7, 3, 7, 3])
+    studies = np.array([1, 0, 1, 0])
 
-    highest = per_patient_maximum(np.array([0.1, 0.5, 0.4, 0.2], np.float32), patients)
+    highest = highest_of_groups(np.array([0.1, 0.5, 0.4, 0.2], np.float32), studies)
 
     assert highest == pytest.approx([0.5, 0.4])
+    assert highest.dtype == np.float32
+
+
+def test_all_labels_of_a_study_are_taken_at_once() -> None:
+    values = np.array([[0, 1], [1, 0], [0, 0]])
+
+    assert highest_of_groups(values, np.array([0, 0, 1])).tolist() == [[1, 1], [0, 0]]
