@@ -53,6 +53,10 @@ class Rows:
     scores: Scores
     owners: NDArray[np.int64]
 
+    def label(self, column: int) -> "Rows":
+        """The same rows, of one of the six labels."""
+        return Rows(self.targets[:, column], self.scores[:, column], self.owners)
+
 
 @dataclass(frozen=True)
 class Figure:

@@ -1,94 +1,53 @@
-"""Choose input size, temperatures and thresholds on the calibration patients.
+"""Choose input size, temperatures and thresholds on patients used for nothing else.
 
-``python -m model.calibrate --data ... --run ...``
+``python -m model.calibrate --run runs/x``
 """
 
 import argparse
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.table import Table
 from scipy.optimize import minimize_scalar
 
 from model.artifact import calibrated
-from model.data.ct_ich import read_labels, recover_patient
 from model.errors import TrainingError
+from model.files import write_json
 from model.labels import LABELS
 from model.metrics import (
-    per_patient_maximum,
+    Truth,
+    brier,
+    expected_calibration_error,
+    log_loss,
     threshold_at_sensitivity,
     threshold_at_specificity,
     weighted_log_loss,
 )
-from model.network import HemorrhageNetwork
-from model.train import load_checkpoint, predict_logits
+from model.prediction_store import predict_part, weights_digest
+from model.predictions import Predictions
 
-SCREEN_SENSITIVITY: Final = 0.95
-ALERT_SPECIFICITY: Final = 0.95
+if TYPE_CHECKING:
+    from model.trained import Trained
+
+CALIBRATION_FILE: Final = "calibration.json"
 _TEMPERATURES: Final = (0.3, 4.0)
+_UNFITTED: Final = 1.0
 
 
 @dataclass(frozen=True)
-class PartPredictions:
-    """A part's slices: logits float32[S, 6], targets int[S, 6], patients int[S]."""
+class Wishes:
+    """What the thresholds are to reach on studies' highest slices, 0..1."""
 
-    logits: NDArray[np.float32]
-    targets: NDArray[np.int64]
-    patients: NDArray[np.int64]
-
-
-def load_trained(content: Mapping[str, Any], input_size: int) -> HemorrhageNetwork:
-    """Build the averaged network of a checkpoint, its head corrected to the true prevalence.
-
-    Training drew positives more often than they occur; the log-odds of that are known exactly and
-    are taken off the head's bias, so no later step has to know of it.
-    """
-    network = HemorrhageNetwork(input_size)
-    network.load_state_dict(content["average"])
-    shift = np.asarray(content["prior_shift"], dtype=np.float32)
-    network.head.bias.data += network.head.bias.new_tensor(shift)
-    return network.eval()
+    screen_sensitivity: float = 0.95
+    alert_specificity: float = 0.95
 
 
-def predict_part(
-    root: Path, patients: list[int], networks: Mapping[int, HemorrhageNetwork]
-) -> dict[int, PartPredictions]:
-    """Predict patients' slices at full resolution, through the serving path.
-
-    Parameters
-    ----------
-    root
-        The CT-ICH folder.
-    patients
-        The part.
-    networks
-        Input size to network; HU is recovered once for all of them.
-
-    Returns
-    -------
-    Input size to predictions.
-    """
-    # In the order of patients, as the logits below.
-    slices = [item for item in read_labels(root) if item.patient in set(patients)]
-    logits: dict[int, list[NDArray[np.float32]]] = {size: [] for size in networks}
-    for patient in sorted(patients):
-        hu, _ = recover_patient(root, [item for item in slices if item.patient == patient])
-        for size, network in networks.items():
-            logits[size].append(predict_logits(network, hu))
-    targets = np.array([item.targets for item in slices])
-    patient_of = np.array([item.patient for item in slices])
-    return {
-        size: PartPredictions(np.concatenate(parts), targets, patient_of)
-        for size, parts in logits.items()
-    }
-
-
-def fit_temperature(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
+def fit_temperature(logits: NDArray[np.float32], targets: Truth) -> float:
     """Find the divisor of one label's logits with the least log loss, 0.3..4.
 
     Parameters
@@ -96,13 +55,12 @@ def fit_temperature(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> 
     logits, targets
         float32[S] and 0 or 1, int[S].
 
-    Raises
-    ------
-    TrainingError
-        There is no positive slice to fit on.
+    Returns
+    -------
+    1 where there is no positive or no negative slice: nothing can be fitted then.
     """
-    if not targets.any():
-        raise TrainingError("A temperature cannot be fitted without a positive slice.")
+    if targets.min() == targets.max():
+        return _UNFITTED
     exact = logits.astype(np.float64)
 
     def loss(temperature: float) -> float:
@@ -112,58 +70,219 @@ def fit_temperature(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> 
     return float(minimize_scalar(loss, bounds=_TEMPERATURES, method="bounded").x)
 
 
-def fit_temperatures(part: PartPredictions) -> dict[str, float]:
-    """Label to temperature."""
+def fit_temperatures(logits: NDArray[np.float32], targets: Truth) -> dict[str, float]:
+    """Label to temperature, of logits and targets [S, 6]."""
     return {
-        label: round(fit_temperature(part.logits[:, i], part.targets[:, i]), 4)
+        label: round(fit_temperature(logits[:, i], targets[:, i]), 4)
         for i, label in enumerate(LABELS)
     }
 
 
-def choose_thresholds(part: PartPredictions, temperature: Mapping[str, float]) -> dict[str, Any]:
-    """Label to screen (sensitivity 0.95) and alert (specificity 0.95) threshold.
+def choose_thresholds(
+    predictions: Predictions, temperature: Mapping[str, float], wishes: Wishes
+) -> dict[str, dict[str, float]]:
+    """Choose each label's screen and alert threshold.
 
     Both are chosen on studies' highest slices, because that is what a finding is stated on: a
     slice-wise specificity of 0.95 would flag most series of 30 slices.
+
+    Without studies of both classes nothing is known of a label: its thresholds 0 and 1 leave every
+    finding indeterminate.
     """
-    probabilities = calibrated(part.logits, temperature)
+    studies = predictions.study_rows(calibrated(predictions.logits, temperature))
     thresholds = {}
     for i, label in enumerate(LABELS):
-        truth = per_patient_maximum(part.targets[:, i], part.patients)
-        score = per_patient_maximum(probabilities[:, i], part.patients)
+        truth, score = studies.targets[:, i], studies.scores[:, i]
+        if truth.min() == truth.max():
+            thresholds[label] = {"screen": 0.0, "alert": 1.0}
+            continue
         thresholds[label] = {
-            "screen": threshold_at_sensitivity(truth, score, SCREEN_SENSITIVITY),
-            "alert": threshold_at_specificity(truth, score, ALERT_SPECIFICITY),
+            "screen": threshold_at_sensitivity(truth, score, wishes.screen_sensitivity),
+            "alert": threshold_at_specificity(truth, score, wishes.alert_specificity),
         }
     return thresholds
 
 
+def notes_on(predictions: Predictions) -> dict[str, str]:
+    """Label to a sentence on what could not be fitted on these patients."""
+    slices = predictions.targets
+    studies = predictions.study_rows(predictions.logits).targets
+    notes = {}
+    for i, label in enumerate(LABELS):
+        if not slices[:, i].any():
+            notes[label] = (
+                f"No calibration patient has {label} hemorrhage: its temperature stays 1, and "
+                "every finding is indeterminate."
+            )
+        elif studies[:, i].all():
+            notes[label] = (
+                f"Every calibration study has {label} hemorrhage: no specificity can be measured, "
+                "and every finding is indeterminate."
+            )
+    return notes
+
+
+def reliability(predictions: Predictions, temperature: Mapping[str, float]) -> dict[str, Any]:
+    """How well probabilities fit: per label, and the weighted log loss."""
+    probabilities, targets = calibrated(predictions.logits, temperature), predictions.targets
+    figures = {"log_loss": log_loss, "brier": brier, "ece": expected_calibration_error}
+    per_label = {
+        label: {
+            name: round(figure(targets[:, i], probabilities[:, i]), 5)
+            for name, figure in figures.items()
+        }
+        for i, label in enumerate(LABELS)
+    }
+    return {
+        "weighted_log_loss": round(weighted_log_loss(targets, probabilities), 5),
+        "per_slice": per_label,
+    }
+
+
+def count_slices(predictions: Predictions) -> dict[str, Any]:
+    """Patients, studies and slices, in all and with each label."""
+    frame = predictions.frame
+    having = {label: frame[frame[label] == 1] for label in LABELS}
+    return {
+        "patients": frame["patient"].nunique(),
+        "studies": frame["study"].nunique(),
+        "slices": len(frame),
+        "patients_with": {label: rows["patient"].nunique() for label, rows in having.items()},
+        "studies_with": {label: rows["study"].nunique() for label, rows in having.items()},
+        "slices_with": {label: len(rows) for label, rows in having.items()},
+    }
+
+
+def calibrate(of_size: Mapping[int, Predictions], wishes: Wishes) -> dict[str, Any]:
+    """Calibrate on predictions of the calibration patients.
+
+    Parameters
+    ----------
+    of_size
+        Input size to predictions; the size with the least loss after calibration is chosen.
+    wishes
+        For the thresholds.
+
+    Returns
+    -------
+    What `calibration.json` holds, but for the checkpoint's identity.
+    """
+    temperatures = {
+        size: fit_temperatures(predictions.logits, predictions.targets)
+        for size, predictions in of_size.items()
+    }
+    after = {
+        size: reliability(predictions, temperatures[size]) for size, predictions in of_size.items()
+    }
+    best = min(after, key=lambda size: float(after[size]["weighted_log_loss"]))
+    predictions, temperature = of_size[best], temperatures[best]
+    return {
+        "input_size": best,
+        "loss_by_size": {str(size): after[size]["weighted_log_loss"] for size in after},
+        "temperature": temperature,
+        # So that the slices alone can be compared with the series head on equal terms.
+        "slice_temperature": fit_temperatures(predictions.slice_logits, predictions.targets),
+        "thresholds": choose_thresholds(predictions, temperature, wishes),
+        "wishes": vars(wishes),
+        "reliability": {
+            "before": reliability(predictions, dict.fromkeys(LABELS, _UNFITTED)),
+            "after": after[best],
+        },
+        "counts": count_slices(predictions),
+        "notes": notes_on(predictions),
+    }
+
+
+def checkpoint_facts(trained: "Trained", checkpoint: str) -> dict[str, Any]:
+    """What ties a result to the weights that it is of."""
+    return {
+        "checkpoint": checkpoint,
+        "epoch": trained.content["epoch"],
+        "step": trained.content["step"],
+        "weights": weights_digest(trained.network),
+    }
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line.
+
+    Raises
+    ------
+    TrainingError
+        A value lies outside its range.
+    """
+    wishes = Wishes()
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--run", type=Path, required=True, help="the run's folder")
+    add("--checkpoint", choices=("last", "best"), default="last", help="which weights (last)")
+    add("--sizes", type=int, nargs="+", help="input sizes to choose from (the trained one)")
+    for name, value in vars(wishes).items():
+        what = "wished of the threshold, on studies, 0 to 1"
+        add(f"--{name.replace('_', '-')}", type=float, default=value, help=f"{what} ({value})")
+    add("--workers", type=int, default=1, help="reading processes (1)")
+    add("--device", default="auto", help="auto, cpu or cuda")
+    options = parser.parse_args(arguments)
+    for name in vars(wishes):
+        if not 0 < getattr(options, name) <= 1:
+            raise TrainingError(f"--{name.replace('_', '-')} must lie between 0 and 1.")
+    if any(not 32 <= size <= 1024 for size in options.sizes or ()):
+        raise TrainingError("--sizes must lie between 32 and 1024.")
+    return options
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Write the run's `calibration.json`."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="the CT-ICH folder")
-    parser.add_argument("--run", type=Path, required=True, help="the run's folder")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[128, 144, 160])
-    options = parser.parse_args(arguments)
-    content = load_checkpoint(options.run / "last.pt")
-    networks = {size: load_trained(content, size) for size in options.sizes}
-    predictions = predict_part(options.data, content["parts"]["calibrate"], networks)
-    losses, temperatures = {}, {}
-    for size, part in predictions.items():
-        temperatures[size] = fit_temperatures(part)
-        probabilities = calibrated(part.logits, temperatures[size])
-        losses[size] = weighted_log_loss(part.targets, probabilities)
-    best = min(losses, key=losses.__getitem__)
-    result = {
-        "input_size": best,
-        "loss_by_size": losses,
-        "temperature": temperatures[best],
-        "thresholds": choose_thresholds(predictions[best], temperatures[best]),
-        "epoch": content["epoch"],
+    from model.trained import load_trained
+
+    options = parse_arguments(arguments)
+    first = load_trained(options.run, options.checkpoint)
+    trained = {
+        size: load_trained(options.run, options.checkpoint, size)
+        for size in options.sizes or [first.network.spec.input_size]
     }
-    (options.run / "calibration.json").write_text(json.dumps(result, indent=1))
-    Console().print(result)
+    of_size = predict_part(
+        options.run, trained, "calibrate", device=options.device, workers=options.workers
+    )
+    wishes = Wishes(options.screen_sensitivity, options.alert_specificity)
+    result = calibrate(of_size, wishes)
+    facts = checkpoint_facts(trained[result["input_size"]], options.checkpoint)
+    write_json(options.run / CALIBRATION_FILE, result | facts)
+    _show(Console(), result, options.run / CALIBRATION_FILE)
+
+
+def _show(console: Console, result: Mapping[str, Any], path: Path) -> None:
+    counts, before, after = (
+        result["counts"],
+        result["reliability"]["before"],
+        result["reliability"]["after"],
+    )
+    table = Table(
+        title=f"{counts['patients']} patients, {counts['slices']} slices, "
+        f"input size {result['input_size']}"
+    )
+    for name in ("label", "slices with", "temperature", "ECE before", "after", "screen", "alert"):
+        table.add_column(name, justify="left" if name == "label" else "right")
+    for label in LABELS:
+        table.add_row(
+            label,
+            str(counts["slices_with"][label]),
+            f"{result['temperature'][label]:.3f}",
+            f"{before['per_slice'][label]['ece']:.4f}",
+            f"{after['per_slice'][label]['ece']:.4f}",
+            *(f"{result['thresholds'][label][point]:.4f}" for point in ("screen", "alert")),
+        )
+    console.print(table)
+    console.print(
+        f"weighted log loss {before['weighted_log_loss']:.4f} before, "
+        f"{after['weighted_log_loss']:.4f} after"
+    )
+    for note in result["notes"].values():
+        console.print(note)
+    console.print(f"written: {path}")
 
 
 if __name__ == "__main__":
-    main()
+    from model.command import run
+
+    run(main)

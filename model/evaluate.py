@@ -1,175 +1,154 @@
-"""Measure a calibrated run on the test patients.
+"""Measure a calibrated run on the test patients, and compare it with others.
 
-``python -m model.evaluate --data ... --cache ... --run ...``
+``python -m model.evaluate --run runs/x [--compare runs/y ...]``
 """
 
 import argparse
 import json
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 from rich.console import Console
 
-from model.artifact import calibrated
-from model.calibrate import PartPredictions, load_trained, predict_part
+from model.calibrate import CALIBRATION_FILE, checkpoint_facts
+from model.data.cached import CachedSet
+from model.errors import TrainingError
+from model.files import write_atomically, write_json
 from model.labels import LABELS
-from model.metrics import (
-    Metric,
-    Scores,
-    Truth,
-    auc,
-    average_precision,
-    brier,
-    expected_calibration_error,
-    patient_interval,
-    per_patient_maximum,
-    sensitivity,
-    specificity,
-    weighted_log_loss,
-)
-from model.train import load_checkpoint, load_data
+from model.measurement import EvaluatedRun, compare, measure
+from model.prediction_store import predict_part
 
-DRAWS: Final = 1000
+if TYPE_CHECKING:
+    from model.trained import Trained
 
-_PER_SLICE: Mapping[str, Metric] = {
-    "auc": auc,
-    "average_precision": average_precision,
-    "brier": brier,
-    "ece": expected_calibration_error,
-}
+EVALUATION_FILE: Final = "evaluation.json"
+REPORT_FILE: Final = "evaluation.html"
 
 
-def estimate(
-    metric: Metric,
-    targets: Truth,
-    scores: Scores,
-    patients: NDArray[np.int64],
-    *,
-    of_class: int = 1,
-    draws: int = DRAWS,
-) -> dict[str, Any]:
-    """Measure a metric with its interval over patients, as a card records it.
-
-    Parameters
-    ----------
-    metric, targets, scores, patients
-        As in `model.metrics.patient_interval`.
-    of_class
-        The class whose patients must be enough for an interval: 0 for specificity.
-    draws
-        Bootstrap resamples.
-    """
-    value = metric(targets, scores)
-    if not np.isfinite(value):
-        return {"value": None, "interval": None, "reason": "no test patient to measure it on"}
-    interval = patient_interval(metric, targets, scores, patients, of_class=of_class, draws=draws)
-    known = interval.low is not None and interval.high is not None
-    pair = [round(interval.low or 0.0, 4), round(interval.high or 0.0, 4)] if known else None
-    return {"value": round(value, 4), "interval": pair, "reason": interval.reason}
-
-
-def measure_threshold(
-    threshold: float, slices: tuple[Truth, Scores, NDArray[np.int64]], draws: int = DRAWS
-) -> dict[str, Any]:
-    """Sensitivity and specificity of one label's threshold, per slice and per study."""
-    targets, scores, patients = slices
-    truth = per_patient_maximum(targets, patients)
-    studies = (truth, per_patient_maximum(scores, patients), np.unique(patients))
-    found = partial(sensitivity, threshold=threshold)
-    spared = partial(specificity, threshold=threshold)
-    return {
-        "threshold": threshold,
-        "sensitivity": estimate(found, *slices, draws=draws),
-        "specificity": estimate(spared, *slices, of_class=0, draws=draws),
-        "study_sensitivity": estimate(found, *studies, draws=draws),
-        "study_specificity": estimate(spared, *studies, of_class=0, draws=draws),
-    }
-
-
-def measure(
-    part: PartPredictions,
-    calibration: Mapping[str, Any],
-    prevalence: NDArray[np.float64],
-    draws: int = DRAWS,
-) -> dict[str, Any]:
-    """Measure everything the card reports.
-
-    Parameters
-    ----------
-    part
-        The test patients' predictions.
-    calibration
-        What `model.calibrate` wrote.
-    prevalence
-        float[6] of the training slices: the yardstick that every network must beat.
-    draws
-        Bootstrap resamples of each interval.
-    """
-    probabilities = calibrated(part.logits, calibration["temperature"])
-    per_slice, study, thresholds = {}, {}, {}
-    for i, label in enumerate(LABELS):
-        slices = (part.targets[:, i], probabilities[:, i], part.patients)
-        per_slice[label] = {
-            name: estimate(metric, *slices, draws=draws) for name, metric in _PER_SLICE.items()
+def count_parts(
+    sets: Sequence[CachedSet], parts: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, Any]]:
+    """Patients and slices of each part, in all and with each label."""
+    frame = pd.concat([cached.frame[["patient", *LABELS]] for cached in sets])
+    counted = {}
+    for part, patients in parts.items():
+        rows = frame[frame["patient"].isin(patients)]
+        of_patients = rows.groupby("patient")[list(LABELS)].max()
+        counted[part] = {
+            "patients": len(of_patients),
+            "slices": len(rows),
+            "patients_with": {label: int(of_patients[label].sum()) for label in LABELS},
+            "slices_with": {label: int(rows[label].sum()) for label in LABELS},
         }
-        truth = per_patient_maximum(slices[0], part.patients)
-        score = per_patient_maximum(slices[1], part.patients)
-        study[f"auc_{label}"] = estimate(auc, truth, score, np.unique(part.patients), draws=draws)
-        chosen = calibration["thresholds"][label]
-        thresholds[label] = {
-            name: measure_threshold(value, slices, draws) for name, value in chosen.items()
-        }
-    constant = np.broadcast_to(prevalence, part.targets.shape)
-    loss = estimate(weighted_log_loss, part.targets, probabilities, part.patients, draws=draws)
-    return {
-        "thresholds": thresholds,
-        "metrics": {
-            "per_slice": per_slice,
-            "study": study,
-            "weighted_log_loss": loss,
-            "prevalence_only_log_loss": round(weighted_log_loss(part.targets, constant), 4),
-        },
-    }
+    return counted
+
+
+def read_calibration(run: Path) -> dict[str, Any]:
+    """Read a run's `calibration.json`.
+
+    Raises
+    ------
+    TrainingError
+        It is missing or damaged.
+    """
+    path = run / CALIBRATION_FILE
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        missing = {"input_size", "temperature", "slice_temperature", "thresholds", "weights"}
+        missing -= set(content)
+    except (OSError, ValueError, TypeError) as problem:
+        raise TrainingError(
+            f"{path} cannot be read ({problem}): run `python -m model.calibrate --run {run}` first."
+        ) from problem
+    if missing:
+        raise TrainingError(f"{path} lacks {', '.join(sorted(missing))}: calibrate again.")
+    return content
+
+
+def load_evaluated(
+    run: Path, device: str, workers: int
+) -> tuple[EvaluatedRun, "Trained", dict[str, Any]]:
+    """Load a calibrated run and predict its test patients.
+
+    Raises
+    ------
+    TrainingError
+        The run is not calibrated, or its weights or series head have changed since.
+    """
+    from model.trained import load_trained
+
+    calibration = read_calibration(run)
+    size = int(calibration["input_size"])
+    trained = load_trained(run, calibration["checkpoint"], size)
+    facts = checkpoint_facts(trained, calibration["checkpoint"])
+    if facts["weights"] != calibration["weights"]:
+        raise TrainingError(
+            f"{run / CALIBRATION_FILE} is of epoch {calibration['epoch']}, step "
+            f"{calibration['step']}; the weights (or the series head) have changed since, they are "
+            f"of epoch {facts['epoch']}, step {facts['step']}: calibrate again."
+        )
+    predictions = predict_part(run, {size: trained}, "test", device=device, workers=workers)[size]
+    return EvaluatedRun(run.name, predictions, calibration), trained, facts
+
+
+def past_evaluations(path: Path) -> list[dict[str, Any]]:
+    """When and with which weights the test part was looked at before."""
+    try:
+        past: list[dict[str, Any]] = json.loads(path.read_text())["evaluations"]
+    except (OSError, ValueError, KeyError):
+        return []
+    return past
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line.
+
+    Raises
+    ------
+    TrainingError
+        A value lies outside its range.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--run", type=Path, required=True, help="the run's folder")
+    add("--compare", type=Path, nargs="+", default=[], help="other runs, of the same test patients")
+    add("--draws", type=int, default=1000, help="resamples of patients for intervals (1000)")
+    add("--workers", type=int, default=1, help="reading processes (1)")
+    add("--device", default="auto", help="auto, cpu or cuda")
+    options = parser.parse_args(arguments)
+    if options.draws < 2:
+        raise TrainingError("--draws must be 2 or more.")
+    return options
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write the run's `evaluation.json`."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="the CT-ICH folder")
-    parser.add_argument("--cache", type=Path, required=True, help="folder for recovered HU")
-    parser.add_argument("--run", type=Path, required=True, help="the run's folder")
-    options = parser.parse_args(arguments)
-    content = load_checkpoint(options.run / "last.pt")
-    calibration = json.loads((options.run / "calibration.json").read_text())
-    data = load_data(options.data, options.cache)
-    size = calibration["input_size"]
-    networks = {size: load_trained(content, size)}
-    part = predict_part(options.data, content["parts"]["test"], networks)[size]
-    prevalence = data.targets[data.of(content["parts"]["train"])].mean(axis=0)
-    result = measure(part, calibration, prevalence) | {"parts": {}}
-    for name, patients in content["parts"].items():
-        result["parts"][name] = count_part(data.targets, data.patients, patients)
-    (options.run / "evaluation.json").write_text(json.dumps(result, indent=1))
-    Console().print(result["metrics"])
+    """Write the run's `evaluation.json` and `evaluation.html`."""
+    from model.evaluation_report import evaluation_page
 
-
-def count_part(
-    targets: Truth, patient_of: NDArray[np.int64], patients: list[int]
-) -> dict[str, Any]:
-    """Patients and slices of a part, in all and with each label."""
-    rows = np.isin(patient_of, patients)
-    having = [np.unique(patient_of[rows & (targets[:, i] == 1)]) for i in range(len(LABELS))]
-    return {
-        "patients": len(patients),
-        "slices": int(rows.sum()),
-        "patients_with": {label: len(having[i]) for i, label in enumerate(LABELS)},
-        "slices_with": {label: int(targets[rows, i].sum()) for i, label in enumerate(LABELS)},
-    }
+    options = parse_arguments(arguments)
+    run, trained, facts = load_evaluated(options.run, options.device, options.workers)
+    others = [load_evaluated(path, options.device, options.workers)[0] for path in options.compare]
+    result = measure(run, trained.content["prevalence"], options.draws)
+    result["compared"] = [compare(run, other, options.draws) for other in others]
+    result["parts"] = count_parts(trained.sets, trained.content["parts"])
+    path = options.run / EVALUATION_FILE
+    now = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "weights": facts["weights"]}
+    result |= facts | {"evaluations": [*past_evaluations(path), now]}
+    page = evaluation_page(run, result, trained.sets)
+    write_json(path, result)
+    write_atomically(options.run / REPORT_FILE, page.html().encode())
+    loss = result["metrics"]["weighted_log_loss"]
+    Console().print(
+        f"weighted log loss {loss['value']} {loss['interval'] or loss['reason']}; always the "
+        f"prevalence: {result['metrics']['prevalence_only_log_loss']}\n"
+        f"written: {path} and {options.run / REPORT_FILE}"
+    )
 
 
 if __name__ == "__main__":
-    main()
+    from model.command import run
+
+    run(main)
