@@ -195,7 +195,7 @@ def predict_with_each(
         )
     jobs = (SeriesJob(cached.data_set, rows["name"].tolist()) for cached, rows in series)
     outputs: list[list[tuple[NDArray[Any], ...]]] = [[] for _ in networks]
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("predicting", total=sum(len(rows) for _, rows in series))
         read = read_ahead(read_series, jobs, workers)
         for (_, rows), hu in zip(series, read, strict=True):
@@ -267,7 +267,8 @@ def _batches(
     yield np.stack(batch)
 
 
-def _progress() -> Progress:
+def progress_bar() -> Progress:
+    """A bar on the error stream that counts slices and says how long it will take."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

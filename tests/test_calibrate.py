@@ -1,32 +1,29 @@
-"""Calibration finds the temperature, the thresholds and undoes the sampling."""
+"""Calibration finds the temperature and the thresholds, and says what it could not find."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from model.artifact import calibrated
 from model.calibrate import (
-    PartPredictions,
+    Wishes,
+    calibrate,
     choose_thresholds,
     fit_temperature,
     fit_temperatures,
-    load_trained,
+    parse_arguments,
 )
 from model.errors import TrainingError
-from model.evaluate import count_part, estimate, measure
 from model.labels import LABELS
-from model.metrics import auc, specificity
-from model.network import HemorrhageNetwork
+from model.metrics import weighted_log_loss
+from model.predictions import Predictions
+from prediction_factory import some_predictions
 
 
-@pytest.fixture(scope="module")
-def part() -> PartPredictions:
-    """Forty patients of ten slices, half of them bleeding throughout, and a fair network."""
-    generator = np.random.default_rng(0)
-    patients = np.repeat(np.arange(40), 10)
-    targets = np.repeat((np.arange(40) % 2 == 0).astype(np.int64), 10)[:, None].repeat(6, axis=1)
-    logits = (2 * targets - 1 + generator.normal(0, 1.5, targets.shape)).astype(np.float32)
-    return PartPredictions(logits, targets, patients)
+def without_label(label: str) -> Predictions:
+    predictions = some_predictions()
+    return replace(predictions, frame=predictions.frame.assign(**{label: 0}))
 
 
 def test_an_overconfident_label_gets_the_temperature_that_was_applied() -> None:
@@ -39,90 +36,104 @@ def test_an_overconfident_label_gets_the_temperature_that_was_applied() -> None:
     assert temperature == pytest.approx(2.5, rel=0.05)
 
 
-def test_without_a_positive_slice_there_is_no_temperature() -> None:
-    with pytest.raises(TrainingError, match="without a positive slice"):
-        fit_temperature(np.zeros(3, np.float32), np.zeros(3, np.int64))
+@pytest.mark.parametrize("only", [0, 1])
+def test_a_label_of_one_class_keeps_its_logits(only: int) -> None:
+    logits = np.array([5.0, -3.0, 1.0], np.float32)
+
+    assert fit_temperature(logits, np.full(3, only)) == 1
 
 
-def test_every_label_gets_a_temperature(part: PartPredictions) -> None:
-    assert set(fit_temperatures(part)) == set(LABELS)
+def test_calibration_lowers_the_loss_and_chooses_the_best_input_size() -> None:
+    fair, poor = some_predictions(), some_predictions(noise=4)
+
+    result = calibrate({48: poor, 64: fair}, Wishes())
+
+    before, after = result["reliability"]["before"], result["reliability"]["after"]
+    assert result["input_size"] == 64
+    assert result["loss_by_size"]["64"] < result["loss_by_size"]["48"]
+    assert after["weighted_log_loss"] < before["weighted_log_loss"]
+    probabilities = calibrated(fair.logits, result["temperature"])
+    assert after["weighted_log_loss"] == pytest.approx(
+        weighted_log_loss(fair.targets, probabilities), abs=1e-5
+    )
+    assert set(result["temperature"]) == set(LABELS)
+    assert result["notes"] == {}
 
 
-def test_the_alert_threshold_spares_studies_and_the_screen_threshold_finds_them(
-    part: PartPredictions,
-) -> None:
-    temperature = fit_temperatures(part)
+def test_the_slices_alone_get_temperatures_of_their_own() -> None:
+    predictions = some_predictions()
 
-    thresholds = choose_thresholds(part, temperature)
+    result = calibrate({64: predictions}, Wishes())
 
-    highest = calibrated(part.logits, temperature).reshape(40, 10, 6).max(axis=1)
-    bleeding = part.targets[::10, 0] == 1
+    alone = fit_temperatures(predictions.slice_logits, predictions.targets)
+    assert result["slice_temperature"] == alone
+    assert alone != result["temperature"]
+
+
+@pytest.mark.parametrize("wished", [0.8, 0.95])
+def test_the_thresholds_reach_on_studies_what_was_wished(wished: float) -> None:
+    predictions = some_predictions(noise=4)
+    temperature = fit_temperatures(predictions.logits, predictions.targets)
+
+    thresholds = choose_thresholds(predictions, temperature, Wishes(wished, wished))
+
+    probabilities = calibrated(predictions.logits, temperature)
+    studies = predictions.frame.assign(probability=0.0).groupby("study")
     for i, label in enumerate(LABELS):
-        spared = highest[~bleeding, i] < thresholds[label]["alert"]
-        found = highest[bleeding, i] >= thresholds[label]["screen"]
-        assert spared.mean() >= 0.95
-        assert found.mean() >= 0.95
+        highest = [probabilities[rows, i].max() for rows in studies.indices.values()]
+        there = studies[label].max().to_numpy() == 1
+        score = np.array(highest)
+        found = score[there] >= thresholds[label]["screen"]
+        spared = score[~there] < thresholds[label]["alert"]
+        assert wished <= found.mean() < wished + 1.1 / there.sum()
+        assert wished <= spared.mean() < wished + 1.1 / (~there).sum()
 
 
-def test_the_head_is_corrected_for_the_share_of_positives_drawn() -> None:
-    network = HemorrhageNetwork(32)
-    shift = [-1.0, -2.0, 0.0, 0.5, 0.0, 0.0]
+def test_a_label_that_no_calibration_patient_has_stays_indeterminate_and_says_so() -> None:
+    result = calibrate({64: without_label("epidural")}, Wishes())
 
-    corrected = load_trained({"average": network.state_dict(), "prior_shift": shift}, 48)
-
-    difference = corrected.head.bias - network.head.bias
-    assert torch.allclose(difference, torch.tensor(shift), atol=1e-6)
-    assert corrected.preprocess.input_size == 48
-
-
-def test_the_measures_are_those_a_card_needs(part: PartPredictions) -> None:
-    temperature = fit_temperatures(part)
-    thresholds = choose_thresholds(part, temperature)
-    calibration = {"temperature": temperature, "thresholds": thresholds}
-
-    result = measure(part, calibration, np.full(6, 0.5), draws=50)
-
-    metrics = result["metrics"]
-    assert set(metrics["per_slice"]["any"]) == {"auc", "average_precision", "brier", "ece"}
-    assert metrics["study"]["auc_any"]["value"] > 0.9
-    assert metrics["weighted_log_loss"]["value"] < metrics["prevalence_only_log_loss"]
-    point = result["thresholds"]["any"]["alert"]
-    assert point["threshold"] == thresholds["any"]["alert"]
-    assert point["study_specificity"]["value"] >= 0.95
-    low, high = point["sensitivity"]["interval"]
-    assert low <= point["sensitivity"]["value"] <= high
+    assert result["temperature"]["epidural"] == 1
+    assert result["thresholds"]["epidural"] == {"screen": 0.0, "alert": 1.0}
+    assert result["notes"] == {
+        "epidural": "No calibration patient has epidural hemorrhage: its temperature stays 1, and "
+        "every finding is indeterminate."
+    }
+    assert result["counts"]["slices_with"]["epidural"] == 0
 
 
-def test_what_cannot_be_measured_says_so() -> None:
-    nothing = np.zeros(4, np.int64)
-
-    figure = estimate(auc, nothing, np.arange(4.0), np.arange(4))
-
-    assert figure["value"] is None
-    assert figure["reason"] == "no test patient to measure it on"
-
-
-def test_specificity_needs_patients_without_the_finding() -> None:
-    patients = np.arange(8)
-    targets = (patients < 5).astype(np.int64)
-
-    figure = estimate(
-        lambda truth, scores: specificity(truth, scores, 0.5),
-        targets,
-        np.zeros(8),
-        patients,
-        of_class=0,
+def test_without_a_study_free_of_it_a_label_has_no_alert_threshold() -> None:
+    predictions = some_predictions()
+    bleeding = predictions.frame["patient"].str.removeprefix("some:").astype(int) % 2 == 0
+    only = Predictions(
+        predictions.frame[bleeding].reset_index(drop=True),
+        predictions.slice_logits[bleeding],
+        predictions.logits[bleeding],
     )
 
-    assert figure["interval"] is None
-    assert figure["reason"] == "patients it is measured on: 3, too few for an interval"
+    result = calibrate({64: only}, Wishes())
+
+    assert result["thresholds"]["any"] == {"screen": 0.0, "alert": 1.0}
+    assert result["notes"]["any"].startswith("Every calibration study has any hemorrhage")
+    assert result["temperature"]["any"] != 1
 
 
-def test_a_part_is_counted_by_patients_and_slices() -> None:
-    targets = np.array([[1, 1, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0], [0] * 6, [1, 0, 0, 0, 0, 1]])
+def test_patients_studies_and_slices_are_counted() -> None:
+    counts = calibrate({64: some_predictions()}, Wishes())["counts"]
 
-    counts = count_part(targets, np.array([1, 1, 2, 3]), [1, 2])
+    assert (counts["patients"], counts["studies"], counts["slices"]) == (40, 44, 440)
+    assert counts["patients_with"]["any"] == 20
+    assert counts["studies_with"]["any"] == 22
+    assert counts["slices_with"]["any"] == 110
 
-    assert (counts["patients"], counts["slices"]) == (2, 3)
-    assert counts["patients_with"]["epidural"] == 1
-    assert counts["slices_with"] == dict.fromkeys(LABELS, 0) | {"any": 2, "epidural": 2}
+
+@pytest.mark.parametrize(
+    ("option", "value", "problem"),
+    [
+        ("--screen-sensitivity", "1.5", "--screen-sensitivity must lie between 0 and 1"),
+        ("--alert-specificity", "0", "--alert-specificity must lie between 0 and 1"),
+        ("--sizes", "8", "--sizes must lie between 32 and 1024"),
+    ],
+)
+def test_an_impossible_wish_is_refused(option: str, value: str, problem: str) -> None:
+    with pytest.raises(TrainingError, match=problem):
+        parse_arguments(["--run", "runs/x", option, value])
