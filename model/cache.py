@@ -2,13 +2,11 @@
 
 import argparse
 import os
-import re
 import zlib
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import pandas as pd
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -23,17 +21,11 @@ from rich.text import Text
 
 from model.command import run
 from model.data.cache_writer import write_cache
-from model.data.cached import (
-    LEFT_OUT_FILE,
-    SLICE_FILE,
-    WARNING_SEPARATOR,
-    CachedSet,
-    open_cache,
-)
+from model.data.cached import SLICE_FILE, CachedSet, open_cache, read_left_out
 from model.errors import TrainingError
+from model.exploration import warning_counts
 
 SIZES: Final = (16, 1024)
-_NUMBERS: Final = re.compile(r"-?\d[\d,.]*")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -143,20 +135,10 @@ def summary(cached: CachedSet) -> str:
         f"{cached.folder}: {len(frame):,} slices of {cached.size} pixels, {counted}.",
         f"{int(frame['blank'].sum()):,} slices are blank (they carry no signal).",
     ]
-    left_out = pd.read_csv(cached.folder / LEFT_OUT_FILE, dtype=str, keep_default_na=False)
-    lines += [f"left out, {kind}: {n:,}" for kind, n in left_out["kind"].value_counts().items()]
+    kinds = read_left_out(cached.folder)["kind"].value_counts()
+    lines += [f"left out, {kind}: {n:,}" for kind, n in kinds.items()]
     lines += [f"noted, {kind} {n:,} slices" for kind, n in warning_counts(frame).items()]
     return "\n".join(lines)
-
-
-def warning_counts(frame: pd.DataFrame) -> dict[str, int]:
-    """Count slices by warning, the most frequent first; numbers in a warning do not tell apart."""
-    warned = frame["warnings"][frame["warnings"] != ""].value_counts()
-    counts: dict[str, int] = {}
-    for joined, slices in warned.items():
-        for warning in {_NUMBERS.sub("…", one) for one in str(joined).split(WARNING_SEPARATOR)}:
-            counts[warning] = counts.get(warning, 0) + int(slices)
-    return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
 
 if __name__ == "__main__":

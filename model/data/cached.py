@@ -111,11 +111,14 @@ def open_cache(folder: Path) -> CachedSet:
         )
     name, size = str(description["name"]), int(description["size"])
     frame = _read_slices(folder)
-    hu = _map_pixels(folder / PIXEL_FILE, int(description["rows"]), size)
+    hu = map_pixels(folder)
     if len(frame) and not 0 <= frame["row"].min() <= frame["row"].max() < len(hu):
         raise TrainingError(f"{folder / SLICE_FILE} names rows that {PIXEL_FILE} does not have.")
     for column in ("patient", "study", "series"):
         frame[column] = f"{name}:" + frame[column]
+    frame = frame.sort_values(_ORDER, kind="stable", ignore_index=True)
+    # So that parts of the frame still find their pixels (`model.gallery`).
+    frame.attrs["cache"] = str(folder)
     return CachedSet(
         folder=folder,
         name=name,
@@ -124,7 +127,7 @@ def open_cache(folder: Path) -> CachedSet:
             **{**description["facts"], "limits": tuple(description["facts"]["limits"])}
         ),
         data_set=from_json(description["data_set"]),
-        frame=frame.sort_values(_ORDER, kind="stable", ignore_index=True),
+        frame=frame,
         hu=hu,
     )
 
@@ -167,8 +170,32 @@ def _read_slices(folder: Path) -> pd.DataFrame:
     return frame[list(COLUMNS)]
 
 
-def _map_pixels(path: Path, rows: int, size: int) -> NDArray[np.int16]:
-    """Map `hu.npy` and hold its type and shape against what `cache.json` says."""
+def read_left_out(folder: Path) -> pd.DataFrame:
+    """Read what a finished cache left out: name, kind and detail, all text.
+
+    Raises
+    ------
+    TrainingError
+        The list is missing or damaged.
+    """
+    path = folder / LEFT_OUT_FILE
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False)[["name", "kind", "detail"]]
+    except (OSError, ValueError, KeyError) as problem:
+        raise TrainingError(f"{path} cannot be read: {problem}.") from problem
+
+
+def map_pixels(folder: Path) -> NDArray[np.int16]:
+    """Map the pixels of a cache: int16[N, size, size], HU, read-only.
+
+    Raises
+    ------
+    TrainingError
+        They are missing, or of another type or shape than `cache.json` says.
+    """
+    description = read_description(folder)
+    rows, size = int(description["rows"]), int(description["size"])
+    path = folder / PIXEL_FILE
     try:
         hu: NDArray[np.int16] = np.load(path, mmap_mode="r")
     except (OSError, ValueError) as problem:

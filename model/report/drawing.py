@@ -37,7 +37,14 @@ _STYLE: Final[Any] = {
 }
 
 
-def new_figure(width: float = 6.0, height: float = 3.0) -> tuple[Figure, Axes]:
+class Drawing(Figure):
+    """A figure that a notebook shows as the value of a cell, without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        return png_of(self)
+
+
+def new_figure(width: float = 6.0, height: float = 3.0) -> tuple[Drawing, Axes]:
     """Make a figure of one axes; `width` and `height` in inches (1 inch is 96 pixels)."""
     figure, axes = new_figures(1, 1, width, height)
     return figure, axes[0]
@@ -45,13 +52,13 @@ def new_figure(width: float = 6.0, height: float = 3.0) -> tuple[Figure, Axes]:
 
 def new_figures(
     rows: int, columns: int, width: float = 9.0, height: float = 3.0
-) -> tuple[Figure, list[Axes]]:
+) -> tuple[Drawing, list[Axes]]:
     """Make a figure of `rows` x `columns` axes, given row by row.
 
     It is not one of pyplot's, so that nothing has to be closed.
     """
     with rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Drawing(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots(rows, columns, squeeze=False)
     return figure, list(axes.ravel())
@@ -65,12 +72,12 @@ def svg_of(figure: Figure) -> str:
     return re.sub(r"^.*?(?=<svg)", "", text.getvalue(), flags=re.DOTALL)
 
 
-def png_address(figure: Figure, dots_per_inch: int = 130) -> str:
-    """Return a figure as a PNG in a data URI."""
+def png_of(figure: Figure, dots_per_inch: int = 130) -> bytes:
+    """Return a figure as the bytes of a PNG."""
     buffer = io.BytesIO()
     with rc_context(_STYLE):
         figure.savefig(buffer, format="png", dpi=dots_per_inch)
-    return data_address(buffer.getvalue(), "image/png")
+    return buffer.getvalue()
 
 
 def picture_address(grey: NDArray[np.uint8], quality: int = 85) -> str:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from model.notice import NOTICE
-from model.report.drawing import picture_address, png_address, svg_of
+from model.report.drawing import data_address, picture_address, png_of, svg_of
 
 _TEMPLATES: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
@@ -73,7 +73,10 @@ class Page:
 
     def figure(self, figure: Figure, alt: str, caption: str = "", *, raster: bool = False) -> Self:
         """Add a drawing; `alt` says what it shows, `raster` makes it a PNG instead of SVG."""
-        drawn = {"address": png_address(figure)} if raster else {"svg": Markup(svg_of(figure))}  # noqa: S704
+        if raster:
+            drawn = {"address": data_address(png_of(figure), "image/png")}
+        else:
+            drawn = {"svg": Markup(svg_of(figure))}  # noqa: S704 - matplotlib escapes texts
         return self._add(kind="figure", alt=alt, caption=caption, **drawn)
 
     def images(self, pictures: Iterable[Picture], caption: str = "", width: int = 180) -> Self:
