@@ -136,8 +136,8 @@ def summary(cached: CachedSet) -> str:
         f"{int(frame['blank'].sum()):,} slices are blank (they carry no signal).",
     ]
     kinds = read_left_out(cached.folder)["kind"].value_counts()
-    lines += [f"left out, {kind}: {n:,}" for kind, n in kinds.items()]
-    lines += [f"noted, {kind} {n:,} slices" for kind, n in warning_counts(frame).items()]
+    lines += [f"left out or corrected, {kind}: {n:,}" for kind, n in kinds.items()]
+    lines += [f"noted, {n:,} slices: {kind}" for kind, n in warning_counts(frame).items()]
     return "\n".join(lines)
 
 

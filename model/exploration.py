@@ -4,6 +4,7 @@
 """
 
 import re
+from collections import Counter
 from typing import Final
 
 import numpy as np
@@ -36,7 +37,7 @@ def label_table(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "slices": slices,
-            "share %": 100 * slices / max(len(frame), 1),
+            "share %": (100 * slices / max(len(frame), 1)).round(2),
             "studies": positive.groupby(frame["study"].to_numpy()).any().sum(),
             "patients": positive.groupby(frame["patient"].to_numpy()).any().sum(),
         }
@@ -89,13 +90,19 @@ def _first_ones(values: "pd.Series[str]", most: int) -> list[tuple[str, int]]:
 
 
 def warning_counts(frame: pd.DataFrame) -> dict[str, int]:
-    """Count slices by warning, the most frequent first; numbers in a warning do not tell apart."""
+    """Count slices by warning, the most frequent first; warnings may differ in their numbers."""
     warned = frame["warnings"][frame["warnings"] != ""].value_counts()
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
+    texts: dict[str, set[str]] = {}
     for joined, slices in warned.items():
-        for warning in {_NUMBERS.sub("…", one) for one in str(joined).split(WARNING_SEPARATOR)}:
-            counts[warning] = counts.get(warning, 0) + int(slices)
-    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+        each = {_NUMBERS.sub("…", one): one for one in str(joined).split(WARNING_SEPARATOR)}
+        for kind, text in each.items():
+            counts[kind] += int(slices)
+            texts.setdefault(kind, set()).add(text)
+    return {
+        texts[kind].pop() if len(texts[kind]) == 1 else kind: slices
+        for kind, slices in counts.most_common()
+    }
 
 
 def repeated_pixels(frame: pd.DataFrame) -> NDArray[np.bool_]:

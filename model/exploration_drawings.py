@@ -1,5 +1,7 @@
 """The drawings of the exploration report."""
 
+from typing import Final
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,16 +12,18 @@ from model.labels import LABELS
 from model.report import BLUE, ORANGE
 from model.report.drawing import Drawing, new_figure, new_figures
 
+_BARS: Final = 40
+_MOST_BARS: Final = 60
+
 
 def balance_bars(table: pd.DataFrame) -> Drawing:
     """Draw positive slices by label, from `label_table`."""
     figure, axes = new_figure(7.0, 2.6)
     bars = axes.barh(list(LABELS), table["slices"], color=[ORANGE, *[BLUE] * 5], height=0.7)
     texts = [
-        f" {n:,} ({share:.2g} %)"
-        for n, share in zip(table["slices"], table["share %"], strict=True)
+        f"{n:,} ({share:.2f} %)" for n, share in zip(table["slices"], table["share %"], strict=True)
     ]
-    axes.bar_label(bars, texts, fontsize=8)
+    axes.bar_label(bars, texts, fontsize=8, padding=2)
     axes.invert_yaxis()
     axes.margins(x=0.18)
     axes.set_xlabel("positive slices")
@@ -80,20 +84,32 @@ def hu_histograms(frame: pd.DataFrame) -> Drawing:
 
 
 def _histogram(axes: Axes, values: NDArray[np.generic], what: str, of: str = "slices") -> None:
-    """Draw a histogram between the 0.1 and 99.9 percentile; say how many lie outside."""
-    finite = values[np.isfinite(values.astype(np.float64))].astype(np.float64)
+    """Draw a histogram; far outliers are left out, and said to be."""
+    finite = values.astype(np.float64)
+    finite = finite[np.isfinite(finite)]
     axes.set_xlabel(what)
     axes.set_ylabel(of)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-    if not len(finite):
-        axes.text(0.5, 0.5, "not known", ha="center", transform=axes.transAxes)
+    if not len(finite) or finite.min() == finite.max():
+        text = f"all {len(finite):,} are {finite[0]:,.4g}" if len(finite) else "not known"
+        axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)
+        axes.set(xticks=[], yticks=[])
         return
-    low, high = np.percentile(finite, [0.1, 99.9])
+    low, high = _range_to_show(finite)
     inside = finite[(finite >= low) & (finite <= high)]
-    whole = bool((inside == inside.round()).all()) and high - low < 60
-    bins = np.arange(low - 0.5, high + 1) if whole else 40
-    counts, edges = np.histogram(inside, bins)
-    axes.stairs(counts, edges, fill=True, color=BLUE)
+    whole = bool((inside == inside.round()).all()) and high - low < _MOST_BARS
+    bins = np.arange(np.floor(low) - 0.5, high + 1) if whole else _BARS
+    axes.stairs(*np.histogram(inside, bins), fill=True, color=BLUE)
+    if whole:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
     if len(inside) < len(finite):
-        note = f"{len(finite) - len(inside):,} beyond {low:.3g} to {high:.3g}"
+        note = f"{len(finite) - len(inside):,} beyond {low:,.4g} to {high:,.4g}"
         axes.set_title(note, fontsize=7, loc="right")
+
+
+def _range_to_show(values: NDArray[np.float64]) -> tuple[float, float]:
+    """All values, unless a thousandth of them at either end would take up half of the drawing."""
+    low, most_low, most_high, high = np.percentile(values, [0, 0.1, 99.9, 100])
+    if 0 < most_high - most_low < (high - low) / 2:
+        return float(most_low), float(most_high)
+    return float(low), float(high)

@@ -45,6 +45,7 @@ from model.windowing import MODEL_WINDOWS
 
 GALLERY: Final = 12
 EXAMPLES: Final = 3
+PICTURE: Final = 320
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -101,7 +102,16 @@ def _overview(page: Page, sets: Sequence[CachedSet]) -> None:
         )
         for cached in sets
     ]
-    head = ("data set", "slices", "patients", "studies", "series", "any %", "left out", "blank")
+    head = (
+        "data set",
+        "slices",
+        "patients",
+        "studies",
+        "series",
+        "any %",
+        "left out or corrected",
+        "blank",
+    )
     page.table(head, rows)
     for cached in sets:
         facts = cached.facts
@@ -116,12 +126,8 @@ def _overview(page: Page, sets: Sequence[CachedSet]) -> None:
     groups = linked_patients([cached.frame for cached in sets])
     shared = groups.groupby(groups).size()
     linked, parts = int(shared[shared > 1].sum()), int((shared > 1).sum())
-    page.notes(
-        [
-            f"{linked:,} patients share identical slices with another patient, in {parts:,} "
-            "groups; folds keep a group together."
-        ]
-    )
+    sentence = f"{linked:,} patients share identical slices with another patient"
+    page.notes([f"{sentence}, in {parts:,} groups; folds keep a group together."])
 
 
 def _labels(page: Page, cached: CachedSet, mark: str) -> None:
@@ -222,7 +228,7 @@ def _broken(page: Page, cached: CachedSet, mark: str) -> None:
          left_out["detail"][left_out["kind"] == kind].iloc[0])
         for kind, count in kinds.items()
     ]  # fmt: skip
-    page.table(("left out", "number", "for example", "why (the first)"), rows)
+    page.table(("left out or corrected", "number", "for example", "why (the first)"), rows)
     page.table(("repaired or doubtful", "slices"), list(warning_counts(frame).items()))
     repeated, contrary = repeated_pixels(frame), contradictory(frame)
     blank = frame["blank"].to_numpy(bool)
@@ -240,7 +246,9 @@ def _broken(page: Page, cached: CachedSet, mark: str) -> None:
         ],
     )
     if (contrary & ~blank).any():
-        page.images(_pictures(cached, contrary & ~blank, 6), "Same pixels, other labels", width=330)
+        page.images(
+            _pictures(cached, contrary & ~blank, 6), "Same pixels, other labels", width=PICTURE
+        )
 
 
 def _galleries(page: Page, cached: CachedSet, mark: str) -> None:
@@ -251,9 +259,13 @@ def _galleries(page: Page, cached: CachedSet, mark: str) -> None:
     )
     for subtype in SUBTYPES:
         chosen = cached.frame[subtype].to_numpy() > 0
-        page.images(_pictures(cached, chosen, GALLERY), f"{subtype}: {chosen.sum():,} slices", 330)
+        page.images(
+            _pictures(cached, chosen, GALLERY), f"{subtype}: {chosen.sum():,} slices", PICTURE
+        )
     without = cached.frame["any"].to_numpy() == 0
-    page.images(_pictures(cached, without, 6), f"without bleeding: {without.sum():,} slices", 330)
+    page.images(
+        _pictures(cached, without, 6), f"without bleeding: {without.sum():,} slices", PICTURE
+    )
 
 
 def _pictures(cached: CachedSet, chosen: "np.typing.NDArray[np.bool_]", most: int) -> list[Picture]:
