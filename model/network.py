@@ -1,37 +1,55 @@
-"""The network: a ResNeXt-50 that gives each slice six logits and their class activation maps."""
+"""The network: any backbone, six logits and class activation maps a slice, a head over a series."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
-from model import torchvision_cpu  # noqa: F401  must run before torchvision is imported
+from model.backbones import Backbone, load_pretrained
+from model.errors import TrainingError
 from model.labels import LABELS
-from model.preprocess import Preprocess
+from model.pooling import build_pooling
+from model.preprocess import Preprocess, neighbours
+from model.windowing import MODEL_WINDOWS
 
-from torchvision.models import resnext50_32x4d  # isort: skip
-
-ARCHITECTURE = "resnext50_32x4d"
+ARCHITECTURE: Final = "resnext50_32x4d"
 
 
-class SliceEncoder(nn.Module):
-    """ResNeXt-50 32x4d (Xie et al. 2017, arXiv 1611.05431) up to its last feature map."""
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What a network is, without its weights.
 
-    def __init__(self) -> None:
-        super().__init__()
-        # Residual branches start as the identity (Goyal et al. 2017, arXiv 1706.02677, 5.1):
-        # steadier when training from scratch.
-        backbone = resnext50_32x4d(num_classes=len(LABELS), zero_init_residual=True)
-        self.channels: int = backbone.fc.in_features
-        self.stem = nn.Sequential(backbone.conv1, backbone.bn1, backbone.relu, backbone.maxpool)
-        self.stages = nn.Sequential(
-            backbone.layer1, backbone.layer2, backbone.layer3, backbone.layer4
-        )
+    Parameters
+    ----------
+    architecture
+        A name in `model.backbones.NAMED`, or any other of timm's.
+    input_size
+        Rows and columns of the network's input in pixels.
+    slices_per_input
+        1, or 3 for the slice below, the slice itself and the slice above ("2.5D").
+    pooling
+        `gap` or `gem`.
+    dropout
+        Share of pooled features dropped in training, 0..1.
+    """
 
-    def forward(self, network_input: Tensor) -> Tensor:
-        """float32[S, 3, N, N] to features float32[S, 2048, ceil(N / 32), ceil(N / 32)]."""
-        features: Tensor = self.stages(self.stem(network_input))
-        return features
+    architecture: str = ARCHITECTURE
+    input_size: int = 256
+    slices_per_input: int = 1
+    pooling: str = "gap"
+    dropout: float = 0.0
+
+
+class SliceLogits(nn.Module):
+    """The series head of a network that has none: each slice keeps its own logits."""
+
+    def forward(self, embeddings: Tensor, logits: Tensor, z_mm: Tensor) -> Tensor:
+        """Pass logits float32[S, 6] on; embeddings float32[S, D], z_mm float32[S]."""
+        if embeddings.shape[0] != logits.shape[0] or z_mm.shape[0] != logits.shape[0]:
+            raise ValueError("embeddings, logits and z_mm must have one entry a slice")
+        return logits
 
 
 class HemorrhageNetwork(nn.Module):
@@ -39,24 +57,81 @@ class HemorrhageNetwork(nn.Module):
 
     Parameters
     ----------
-    input_size
-        Rows and columns of the network's input in pixels.
-    dropout
-        Share of pooled features dropped in training, 0..1.
+    spec
+        What to build, with random weights.
+
+    Raises
+    ------
+    TrainingError
+        The spec names something unknown, or its input size does not fit its architecture.
     """
 
-    def __init__(self, input_size: int, dropout: float = 0.0) -> None:
+    def __init__(self, spec: NetworkSpec) -> None:
         super().__init__()
-        self.preprocess = Preprocess(input_size)
-        self.encoder = SliceEncoder()
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(self.encoder.channels, len(LABELS))
+        if spec.slices_per_input not in (1, 3):
+            raise TrainingError(f"A network sees 1 or 3 slices, not {spec.slices_per_input}.")
+        self.spec = spec
+        self.slices_per_input = spec.slices_per_input
+        self.preprocess = Preprocess(spec.input_size)
+        channels = spec.slices_per_input * len(MODEL_WINDOWS)
+        self.encoder = Backbone(spec.architecture, channels, spec.input_size)
+        self.embedding_size: int = self.encoder.features
+        self.pooling = build_pooling(spec.pooling)
+        self.dropout = nn.Dropout(spec.dropout)
+        self.head = nn.Linear(self.embedding_size, len(LABELS))
+        self.series_head: nn.Module = SliceLogits()
 
+    @torch.jit.unused
     def classify(self, network_input: Tensor) -> Tensor:
-        """Logits float32[S, 6] of input float32[S, 3, N, N]: the path that training takes."""
-        pooled = self.encoder(network_input).mean(dim=(2, 3))
+        """Logits float32[S, 6] of input float32[S, 3 * C, N, N]: the path that training takes."""
+        pooled = self.pooling(self.encoder(network_input))
         logits: Tensor = self.head(self.dropout(pooled))
         return logits
+
+    @torch.jit.export
+    def encode(self, hu: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Look at slices, each with its neighbours if the network sees three.
+
+        Parameters
+        ----------
+        hu
+            int16[S, C, H, W], Hounsfield units, C = `slices_per_input`, from below upward.
+
+        Returns
+        -------
+        embeddings
+            float32[S, D], pooled features: what the series head looks at.
+        logits
+            float32[S, 6] in `LABELS` order, of each slice alone.
+        heat
+            float32[S, 6, h, w]: the class activation map (Zhou et al. 2016, arXiv 1512.04150),
+            the head's weights times the features. Pooled by the mean, it is exact: its mean over
+            h and w plus the head's bias is the logit. Pooled by the generalised mean, it is the
+            same map, which then ranks places without adding up to the logit.
+        """
+        features = self.encoder(self.preprocess(hu))
+        embeddings = self.pooling(features)
+        logits = self.head(embeddings)
+        heat = torch.einsum("schw,lc->slhw", features, self.head.weight)
+        return embeddings, logits, heat
+
+    @torch.jit.export
+    def combine(self, embeddings: Tensor, logits: Tensor, z_mm: Tensor) -> Tensor:
+        """Judge slices by the whole series.
+
+        Parameters
+        ----------
+        embeddings, logits
+            float32[S, D] and float32[S, 6] of `encode`, in order along the head.
+        z_mm
+            float32[S], position along the slice normal.
+
+        Returns
+        -------
+        float32[S, 6] in `LABELS` order.
+        """
+        combined: Tensor = self.series_head(embeddings, logits, z_mm)
+        return combined
 
     def forward(self, hu: Tensor, z_mm: Tensor) -> tuple[Tensor, Tensor]:
         """Analyse a slice or a series.
@@ -64,25 +139,39 @@ class HemorrhageNetwork(nn.Module):
         Parameters
         ----------
         hu
-            int16[S, H, W], Hounsfield units.
+            int16[S, H, W], Hounsfield units, in order along the head.
         z_mm
-            float32[S], position along the slice normal. Each slice is judged alone; the place
-            where a series head would use the neighbours is between `features` and `heat`.
+            float32[S], position along the slice normal.
 
         Returns
         -------
-        logits
-            float32[S, 6] in `LABELS` order.
-        heat
-            float32[S, 6, h, w]: the exact class activation map (Zhou et al. 2016,
-            arXiv 1512.04150). Its mean over h and w plus the head's bias is the logit.
+        Logits float32[S, 6] of `combine`, and heat float32[S, 6, h, w] of `encode`.
         """
         if hu.shape[0] != z_mm.shape[0]:
             raise ValueError("hu and z_mm must have one entry a slice")
-        features = self.encoder(self.preprocess(hu))
-        heat = torch.einsum("schw,lc->slhw", features, self.head.weight)
-        logits = heat.mean(dim=(2, 3)) + self.head.bias
-        return logits, heat
+        embeddings, logits, heat = self.encode(neighbours(hu, self.slices_per_input))
+        return self.combine(embeddings, logits, z_mm), heat
+
+
+def build_network(spec: NetworkSpec, pretrained: str = "") -> HemorrhageNetwork:
+    """Build a network to be trained.
+
+    Parameters
+    ----------
+    spec
+        What to build.
+    pretrained
+        Weights of the encoder: empty for random ones, a local file, or `hub` for timm's.
+
+    Raises
+    ------
+    TrainingError
+        The spec or the weights do not fit; see `model.backbones`.
+    """
+    network = HemorrhageNetwork(spec)
+    if pretrained:
+        load_pretrained(network.encoder, spec.architecture, pretrained)
+    return network
 
 
 def set_prevalence_bias(network: HemorrhageNetwork, prevalence: Sequence[float]) -> None:

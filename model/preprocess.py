@@ -49,6 +49,28 @@ def pad_to_square(hu: Tensor) -> Tensor:
     return functional.pad(hu, padding, value=-1024.0)
 
 
+def neighbours(hu: Tensor, count: int) -> Tensor:
+    """Give each slice of a series the ones beside it.
+
+    Parameters
+    ----------
+    hu
+        int16[S, H, W], in order along the head.
+    count
+        1, or 3: the slice below, itself, the slice above. The first and the last slice stand in
+        for what lies beyond them, and so does a single slice.
+
+    Returns
+    -------
+    int16[S, count, H, W].
+    """
+    if count == 1:
+        return hu.unsqueeze(1)
+    below = torch.cat([hu[:1], hu[:-1]])
+    above = torch.cat([hu[1:], hu[-1:]])
+    return torch.stack([below, hu, above], dim=1)
+
+
 def normalise(windowed: Tensor) -> Tensor:
     """Shift and scale windowed values (0..1) to about zero mean and unit variance."""
     return (windowed - 0.2) / 0.3
@@ -74,17 +96,19 @@ class Preprocess(nn.Module):
         Parameters
         ----------
         hu
-            int16[S, H, W], Hounsfield units.
+            int16[S, C, H, W], Hounsfield units; C slices make one input.
 
         Returns
         -------
-        float32[S, 3, input_size, input_size], about -0.7..2.7.
+        float32[S, 3 * C, input_size, input_size], about -0.7..2.7: the windows of the first of
+        the C slices, of the second, and so on.
         """
-        square = pad_to_square(hu.to(torch.float32).clip(min=-1024.0))
+        square = pad_to_square(hu.flatten(0, 1).to(torch.float32).clip(min=-1024.0))
         windowed = self.windows(square)
         size = [self.input_size, self.input_size]
         resized = functional.interpolate(windowed, size, mode="bilinear", antialias=True)
-        return normalise(resized)
+        channels = hu.shape[1] * resized.shape[1]
+        return normalise(resized).reshape(hu.shape[0], channels, size[0], size[1])
 
 
 # TorchScript cannot read module constants that are not Final class attributes; the literals above

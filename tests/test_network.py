@@ -4,13 +4,15 @@ import pytest
 import torch
 
 from model.labels import LABELS
-from model.network import HemorrhageNetwork, set_prevalence_bias
+from model.network import HemorrhageNetwork, NetworkSpec, set_prevalence_bias
+
+SMALL = NetworkSpec("resnet18", 64)
 
 
 @pytest.fixture(scope="module")
 def network() -> HemorrhageNetwork:
     torch.manual_seed(0)
-    return HemorrhageNetwork(64).eval()
+    return HemorrhageNetwork(SMALL).eval()
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def test_training_and_serving_give_the_same_logits(
     network: HemorrhageNetwork, hu: torch.Tensor
 ) -> None:
     with torch.inference_mode():
-        trained = network.classify(network.preprocess(hu))
+        trained = network.classify(network.preprocess(hu[:, None]))
         served, _ = network(hu, torch.zeros(3))
 
     assert torch.allclose(trained, served, atol=1e-5)
@@ -64,7 +66,7 @@ def test_positions_must_match_the_slices(network: HemorrhageNetwork, hu: torch.T
 
 def test_an_untrained_network_predicts_about_the_prevalence(hu: torch.Tensor) -> None:
     torch.manual_seed(2)
-    network = HemorrhageNetwork(64)
+    network = HemorrhageNetwork(SMALL)
     prevalence = [0.35, 0.2, 0.1, 0.05, 0.04, 0.08]
 
     set_prevalence_bias(network, prevalence)

@@ -43,7 +43,7 @@ def test_a_slice_of_any_shape_is_centred_in_a_square_of_air(rows: int, columns: 
 def test_every_shape_becomes_the_input_size(shape: tuple[int, int]) -> None:
     hu = torch.zeros((1, *shape), dtype=torch.int16)
 
-    assert Preprocess(128)(hu).shape == (1, 3, 128, 128)
+    assert Preprocess(128)(hu[:, None]).shape == (1, 3, 128, 128)
 
 
 def test_windowing_comes_before_resizing() -> None:
@@ -51,7 +51,7 @@ def test_windowing_comes_before_resizing() -> None:
     hu = torch.full((1, 64, 64), -1000, dtype=torch.int16)
     hu[:, :, ::2] = 1000
 
-    network_input = Preprocess(32)(hu)
+    network_input = Preprocess(32)(hu[:, None])
 
     brain = normalise(torch.tensor(0.5))
     assert network_input[0, 0, 8:24, 8:24].numpy() == pytest.approx(brain.item(), abs=0.02)
@@ -61,19 +61,19 @@ def test_padding_outside_the_scan_circle_counts_as_air() -> None:
     padding = torch.full((1, 32, 32), -3024, dtype=torch.int16)
     air = torch.full((1, 32, 32), -1024, dtype=torch.int16)
 
-    assert torch.equal(Preprocess(32)(padding), Preprocess(32)(air))
+    assert torch.equal(Preprocess(32)(padding[:, None]), Preprocess(32)(air[:, None]))
 
 
 def test_preprocessing_survives_torchscript_with_changing_shapes() -> None:
     module = Preprocess(64)
     first, second = head_like(1), head_like(3, 80, 50)
-    expected = [module(first), module(second)]
+    expected = [module(first[:, None]), module(second[:, None])]
     module.windows = torch.jit.trace(module.windows, torch.zeros(1, 4, 4))  # type: ignore[no-untyped-call]
 
     scripted = torch.jit.script(module)
 
     for hu, wanted in zip([first, second], expected, strict=True):
-        assert torch.allclose(scripted(hu), wanted, atol=1e-6)
+        assert torch.allclose(scripted(hu[:, None]), wanted, atol=1e-6)
 
 
 def test_augmentation_keeps_the_form_of_the_input_and_repeats_with_its_seed() -> None:
