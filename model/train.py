@@ -1,12 +1,18 @@
-"""Train the network on CT-ICH: ``python -m model.train --data ... --cache ... --run ...``."""
+"""Train a network on one or several caches.
+
+``python -m model.train --cache C [--cache D:0.3] --run runs/x``; on several GPUs
+``torchrun --nproc-per-node 8 -m model.train ...``. Run the same command again, and a run that was
+stopped goes on: it ends with the weights of an unbroken one.
+"""
 
 import argparse
 import copy
-import csv
 import math
-import os
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,84 +20,42 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import track
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from model.data.augment import augmented_input
-from model.data.ct_ich import open_cache, read_labels
-from model.data.folds import PARTS, split_patients
-from model.data.sampling import prior_shift, sampling_weights
+from model.checkpoint import BEST, LAST, load_checkpoint, require_same, save_checkpoint
+from model.data.augment import network_input
+from model.data.batches import Batch, read_batches
+from model.data.mixture import epoch_length, epoch_order
+from model.distributed import Processes, joined_processes
 from model.errors import TrainingError
-from model.labels import LABELS, METRIC_WEIGHTS
-from model.metrics import weighted_log_loss
-from model.network import HemorrhageNetwork, set_prevalence_bias
+from model.files import write_json
+from model.metrics import auc, weighted_log_loss
+from model.network import HemorrhageNetwork, NetworkSpec, build_network, set_prevalence_bias
+from model.recipe import Recipe, add_recipe_arguments, recipe_from
+from model.training_data import TrainingData, load_data
+from model.training_log import EpochRow, peak_memory_mb, record, training_bar
 
 # --------------------------------------------------------------------------------- arguments
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What decides a run's result; saved in its checkpoints."""
-
-    size: int = 128
-    epochs: int = 20
-    slices_per_epoch: int = 1408
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.05
-    dropout: float = 0.2
-    ema_decay: float = 0.99
-    positive_share: float = 0.35
-    seed: int = 0
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line; every field of `Recipe` is an option."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="the CT-ICH folder")
-    parser.add_argument("--cache", type=Path, required=True, help="folder for recovered HU")
-    parser.add_argument("--run", type=Path, required=True, help="folder for checkpoints and log")
-    parser.add_argument("--resume", action="store_true", help="go on from the run's last.pt")
-    for name, value in asdict(Recipe()).items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+    add = parser.add_argument
+    add("--cache", action="append", required=True, help="C or C:weight; share of draws (1)")
+    add("--run", type=Path, required=True, help="folder for checkpoints and logs")
+    add("--folds", type=Path, help="patient,fold; made where missing (folds.csv in the cache)")
+    add("--n-folds", type=int, default=10, help="for making it (10)")
+    add("--rotation", type=int, default=0, help="0 to 4: which folds are held out (0)")
+    add("--device", default="auto", help="auto, cpu or cuda (auto)")
+    add("--workers", type=int, help="reading processes (4 on a GPU, 0 on a CPU)")
+    add("--checkpoint-minutes", type=float, default=10, help="between checkpoints (10)")
+    add("--minutes", type=float, default=math.inf, help="then stop; run again to go on")
+    add_recipe_arguments(parser)
     return parser.parse_args(arguments)
-
-
-# -------------------------------------------------------------------------------------- data
-
-
-@dataclass(frozen=True)
-class SliceSet:
-    """Slices with their labels: hu int16[N, H, H], targets int[N, 6], patients int[N]."""
-
-    hu: NDArray[np.int16]
-    targets: NDArray[np.int64]
-    patients: NDArray[np.int64]
-
-    def of(self, patients: list[int]) -> NDArray[np.int64]:
-        """Row numbers of these patients' slices."""
-        return np.flatnonzero(np.isin(self.patients, patients))
-
-
-def load_data(root: Path, cache: Path) -> SliceSet:
-    """Open CT-ICH: labels, and HU memory-mapped from the cache."""
-    slices = read_labels(root)
-    hu = open_cache(root, cache)
-    if len(hu) != len(slices):
-        raise TrainingError(f"The cache has {len(hu)} slices, labels.csv {len(slices)}.")
-    targets = np.array([item.targets for item in slices])
-    return SliceSet(hu, targets, np.array([item.patient for item in slices]))
-
-
-def split(data: SliceSet, seed: int) -> dict[str, list[int]]:
-    """Patients of the parts train, calibrate and test."""
-    labels_of = {
-        int(patient): data.targets[data.patients == patient].max(axis=0).tolist()
-        for patient in np.unique(data.patients)
-    }
-    return dict(zip(PARTS, split_patients(labels_of, seed), strict=True))
 
 
 # ------------------------------------------------------------ network, optimiser, schedule
@@ -103,19 +67,64 @@ class TrainingState:
 
     network: HemorrhageNetwork
     average: HemorrhageNetwork
+    parallel: nn.Module
     optimiser: torch.optim.Optimizer
     schedule: LambdaLR
-    generator: torch.Generator
     epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    epoch_seconds: float = 0.0
+    seconds: float = 0.0
     best_loss: float = math.inf
 
 
-def start(recipe: Recipe, prevalence: list[float]) -> TrainingState:
-    """Build network, average, AdamW and a warm-up (5 %) then cosine schedule."""
+COUNTERS = ("epoch", "step", "loss_sum", "epoch_seconds", "seconds", "best_loss")
+
+
+class TrainingPath(nn.Module):
+    """The network as training calls it, so that processes can share the work."""
+
+    def __init__(self, network: HemorrhageNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """float32[B, 3 C, N, N] to logits float32[B, 6]."""
+        return self.network.classify(inputs)
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that stays the same during a run."""
+
+    recipe: Recipe
+    data: TrainingData
+    processes: Processes
+    folder: Path
+    workers: int
+    steps: int
+    checkpoint_seconds: float
+    deadline: float
+
+    @property
+    def slices_a_step(self) -> int:
+        """Of all processes."""
+        return self.recipe.batch_size * self.recipe.accumulate * self.processes.world
+
+
+def start(job: Job, pretrained: str) -> TrainingState:
+    """Build network, average, AdamW and a warm-up then cosine schedule over all steps."""
+    recipe, processes = job.recipe, job.processes
     torch.manual_seed(recipe.seed)
-    network = HemorrhageNetwork(recipe.size, recipe.dropout)
-    set_prevalence_bias(network, prevalence)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    spec = NetworkSpec(
+        recipe.architecture, recipe.size, recipe.slices_per_input, recipe.pooling, recipe.dropout
+    )
+    with processes.rank_0_first():  # one download, where there is one
+        network = build_network(spec, pretrained)
+    set_prevalence_bias(network, np.clip(job.data.drawn, 1e-3, 0.999).tolist())
+    network.to(processes.device)
+    if recipe.channels_last:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # Norms and biases are not decayed: it would only shift activations.
     decayed = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]
@@ -124,30 +133,27 @@ def start(recipe: Recipe, prevalence: list[float]) -> TrainingState:
         {"params": plain, "weight_decay": 0.0},
     ]
     optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
-    steps = recipe.epochs * steps_per_epoch(recipe)
-    warm_up = max(1, steps // 20)
-
-    def factor(step: int) -> float:
-        if step < warm_up:
-            return (step + 1) / warm_up
-        return 0.5 + 0.5 * math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up))
-
+    steps = recipe.epochs * job.steps
+    schedule = LambdaLR(optimiser, partial(rate_at, steps=steps, warm_up=recipe.warm_up))
     average = copy.deepcopy(network).eval()
-    generator = torch.Generator().manual_seed(recipe.seed)
-    return TrainingState(network, average, optimiser, LambdaLR(optimiser, factor), generator)
+    parallel = processes.wrap(TrainingPath(network))
+    return TrainingState(network, average, parallel, optimiser, schedule)
 
 
-def steps_per_epoch(recipe: Recipe) -> int:
-    """Optimiser steps an epoch, at least one."""
-    return max(1, recipe.slices_per_epoch // recipe.batch_size)
+def rate_at(step: int, steps: int, warm_up: float) -> float:
+    """Share of the learning rate, 0..1, of a step from 0."""
+    rising = max(1, round(steps * warm_up))
+    if step < rising:
+        return (step + 1) / rising
+    return 0.5 + 0.5 * math.cos(math.pi * (step - rising) / max(1, steps - rising))
 
 
 # --------------------------------------------------------------------------------- one epoch
 
 
-def weighted_bce(logits: Tensor, targets: Tensor) -> Tensor:
-    """The metric itself as a loss: binary cross-entropy, weights 2, 1, 1, 1, 1, 1 over 7."""
-    weight = torch.tensor(METRIC_WEIGHTS) / sum(METRIC_WEIGHTS) * len(LABELS)
+def weighted_bce(logits: Tensor, targets: Tensor, label_weights: tuple[float, ...]) -> Tensor:
+    """Binary cross-entropy, the mean over slices and weighted labels: by default the metric."""
+    weight = logits.new_tensor(label_weights) * len(label_weights) / sum(label_weights)
     return functional.binary_cross_entropy_with_logits(logits, targets, weight=weight)
 
 
@@ -155,20 +161,66 @@ def update_average(state: TrainingState, decay: float) -> None:
     """Move the average's weights and buffers towards the network's (EMA)."""
     # A young average forgets faster, so that it does not keep the random start.
     steps = state.schedule.last_epoch
-    rate = 1 - min(decay, (1 + steps) / (10 + steps))
-    current = state.network.state_dict()
-    with torch.no_grad():
-        for name, value in state.average.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(current[name], rate)
-            else:
-                value.copy_(current[name])
+    rate = min(decay, (1 + steps) / (10 + steps))
+    mix = get_ema_multi_avg_fn(rate)  # type: ignore[no-untyped-call]
+    current, average = state.network.state_dict(), state.average.state_dict()
+    real = [name for name, value in average.items() if value.is_floating_point()]
+    mix([average[name] for name in real], [current[name] for name in real], None)
+    for name in average.keys() - set(real):
+        average[name].copy_(current[name])
 
 
-def train_one_epoch(
-    state: TrainingState, data: SliceSet, rows: NDArray[np.int64], recipe: Recipe
-) -> float:
-    """Train on `slices_per_epoch` drawn slices; returns the mean loss.
+def own_batches(state: TrainingState, job: Job) -> list[NDArray[np.int64]]:
+    """The batches of the epoch that fall on this process, from the state's step on."""
+    recipe, processes = job.recipe, job.processes
+    order = epoch_order(
+        job.data.train, job.data.drawing, job.steps * job.slices_a_step, recipe.seed, state.epoch
+    )
+    batches = order.reshape(job.steps, recipe.accumulate, processes.world, recipe.batch_size)
+    return list(batches[state.step :, :, processes.rank].reshape(-1, recipe.batch_size))
+
+
+def seed_of(state: TrainingState, job: Job, part: int) -> int:
+    """A seed for what is random about one batch: the same however batches lie on processes."""
+    processes = job.processes
+    number = (state.step * job.recipe.accumulate + part) * processes.world + processes.rank
+    mixed = np.random.SeedSequence([job.recipe.seed, state.epoch, number])
+    return int(mixed.generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def train_one_step(state: TrainingState, job: Job, batches: Iterator[Batch]) -> float:
+    """Take one step of the optimiser; returns the loss, the mean over all processes."""
+    recipe, losses = job.recipe, []
+    for part in range(recipe.accumulate):
+        hu, placement, targets = next(batches)
+        torch.manual_seed(seed_of(state, job, part))
+        inputs = network_input(hu, placement, recipe.size, recipe.augmentation)
+        if recipe.channels_last:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        alone = job.processes.world == 1 or part + 1 == recipe.accumulate
+        with nullcontext() if alone else state.parallel.no_sync():  # type: ignore[operator]
+            with casting(job):
+                logits = state.parallel(inputs)
+            loss = weighted_bce(logits.float(), targets, recipe.label_weights)
+            (loss / recipe.accumulate).backward()  # type: ignore[no-untyped-call]
+        losses.append(loss.detach())
+    torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
+    state.optimiser.step()
+    state.optimiser.zero_grad()
+    state.schedule.step()
+    update_average(state, recipe.ema_decay)
+    return job.processes.mean(torch.stack(losses).mean())
+
+
+def casting(job: Job) -> torch.autocast:
+    """Compute in bfloat16 where the recipe says so."""
+    return torch.autocast(
+        job.processes.device.type, torch.bfloat16, enabled=job.recipe.precision == "bf16"
+    )
+
+
+def train_one_epoch(state: TrainingState, job: Job) -> bool:
+    """Train to the end of the epoch, or until the time is up; True at its end.
 
     Raises
     ------
@@ -176,146 +228,208 @@ def train_one_epoch(
         The loss is not a finite number.
     """
     state.network.train()
-    weights = torch.from_numpy(sampling_weights(data.targets[rows], recipe.positive_share))
-    losses = []
-    for step in track(range(steps_per_epoch(recipe)), f"epoch {state.epoch + 1}", transient=True):
-        draw = torch.multinomial(
-            weights, recipe.batch_size, replacement=True, generator=state.generator
-        )
-        batch = rows[draw.numpy()]
-        network_input = augmented_input(
-            torch.from_numpy(data.hu[batch]), recipe.size, state.generator
-        ).contiguous(memory_format=torch.channels_last)
-        targets = torch.from_numpy(data.targets[batch]).float()
-        loss = weighted_bce(state.network.classify(network_input), targets)
-        if not math.isfinite(loss.item()):
-            raise TrainingError(
-                f"The loss is {loss.item()} in epoch {state.epoch + 1}, step {step + 1}: "
-                "lower the learning rate or look at the data."
-            )
-        state.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
-        state.optimiser.step()
-        state.schedule.step()
-        update_average(state, recipe.ema_decay)
-        losses.append(loss.item())
-    return float(np.mean(losses))
+    batches = read_batches(
+        job.data.train, own_batches(state, job), job.processes.device, job.workers
+    )
+    saved = time.monotonic()
+    with training_bar(shown=job.processes.writes) as bar:
+        task = bar.add_task(f"epoch {state.epoch + 1}", total=job.steps, status="")
+        while state.step < job.steps:
+            began = time.monotonic()
+            loss = train_one_step(state, job, batches)
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"The loss is {loss} in epoch {state.epoch + 1}, step {state.step + 1}: lower "
+                    f"the learning rate or look at the data. {LAST}, if any, is from before."
+                )
+            state.step += 1
+            state.loss_sum += loss
+            state.epoch_seconds += time.monotonic() - began
+            bar.update(task, completed=state.step, status=status(state, job))
+            up = job.processes.agreed(time.monotonic() > job.deadline)
+            if state.step < job.steps and (
+                up or time.monotonic() - saved >= job.checkpoint_seconds
+            ):
+                save(state, job, LAST)
+                saved = time.monotonic()
+                if up:
+                    return False
+    return True
+
+
+def status(state: TrainingState, job: Job) -> str:
+    """What the bar shows."""
+    return (
+        f"{slices_per_second(state, job):,.0f} slices/s  loss {state.loss_sum / state.step:.4f}  "
+        f"{peak_memory_mb(job.processes.device):,.0f} MB"
+    )
+
+
+def slices_per_second(state: TrainingState, job: Job) -> float:
+    """Of all processes, in this epoch's training."""
+    return state.step * job.slices_a_step / max(state.epoch_seconds, 1e-9)
 
 
 # -------------------------------------------------------------------------------- evaluation
 
 
-def predict_logits(
-    network: HemorrhageNetwork, hu: NDArray[np.int16], batch_size: int = 16
+def held_out(state: TrainingState, job: Job) -> tuple[float, float]:
+    """Weighted log loss and AUC of any of the tune patients' slices, under the averaged weights.
+
+    The slices come from the cache, in the geometry of service (`NO_AUGMENTATION`), each judged
+    alone; every process judges its share.
+    """
+    processes, pool = job.processes, job.data.tune
+    processes.as_rank_0([*state.average.state_dict().values()])
+    own = np.arange(processes.rank, len(pool), processes.world)
+    batches = [
+        own[i : i + job.recipe.batch_size] for i in range(0, len(own), job.recipe.batch_size)
+    ]
+    logits = np.empty((len(pool), pool.targets.shape[1]))
+    for rank, theirs in enumerate(processes.gather(judged(state.average, job, batches))):
+        logits[rank :: processes.world] = theirs
+    logits += np.asarray(job.data.shift)
+    loss = weighted_log_loss(pool.targets, 1 / (1 + np.exp(-logits)))
+    if not math.isfinite(loss):
+        raise TrainingError(f"The held-out loss after epoch {state.epoch + 1} is {loss}.")
+    return loss, auc(pool.targets[:, 0], logits[:, 0])
+
+
+@torch.inference_mode()
+def judged(
+    network: HemorrhageNetwork, job: Job, batches: list[NDArray[np.int64]]
 ) -> NDArray[np.float32]:
-    """Logits float32[S, 6] of int16[S, H, W], through the whole serving path."""
-    network.eval()
-    parts = []
-    with torch.inference_mode():
-        for first in range(0, len(hu), batch_size):
-            part = torch.from_numpy(np.array(hu[first : first + batch_size]))
-            parts.append(network(part, torch.zeros(len(part)))[0])
-    logits: NDArray[np.float32] = torch.cat(parts).numpy()
-    return logits
+    """Logits float32[n, 6] of batches of the tune pool, by the training path."""
+    logits = [np.empty((0, job.data.tune.targets.shape[1]), np.float32)]
+    for hu, placement, _ in read_batches(job.data.tune, batches, job.processes.device, job.workers):
+        with casting(job):
+            found = network.classify(network_input(hu, placement, job.recipe.size))
+        logits.append(found.float().cpu().numpy())
+    return np.concatenate(logits)
+
+
+def finish_epoch(state: TrainingState, job: Job, console: Console) -> None:
+    """Evaluate, log, and save both checkpoints; each may be done again after a kill."""
+    began = time.monotonic()
+    loss, auc_any = held_out(state, job)
+    seconds = state.epoch_seconds + time.monotonic() - began
+    row = EpochRow(
+        epoch=state.epoch + 1,
+        train_loss=state.loss_sum / job.steps,
+        held_out_loss=loss,
+        auc_any=auc_any,
+        learning_rate=state.optimiser.param_groups[0]["lr"],
+        slices_per_second=slices_per_second(state, job),
+        peak_memory_mb=peak_memory_mb(job.processes.device),
+        seconds=seconds,
+    )
+    state.epoch, state.step, state.loss_sum, state.epoch_seconds = state.epoch + 1, 0, 0.0, 0.0
+    state.seconds += seconds
+    better, state.best_loss = loss < state.best_loss, min(loss, state.best_loss)
+    if job.processes.writes:
+        record(job.folder, row)
+    if better:
+        save(state, job, BEST)
+    save(state, job, LAST)
+    console.print("  ".join(f"{name} {value:.5g}" for name, value in asdict(row).items()))
 
 
 # -------------------------------------------------------------------------------- checkpoint
 
 
-def save_checkpoint(path: Path, state: TrainingState, extra: dict[str, Any]) -> None:
-    """Write atomically all that a run needs to go on as if it had never stopped."""
+def save(state: TrainingState, job: Job, name: str) -> None:
+    """Write all that a run needs to go on as if it had never stopped."""
+    if not job.processes.writes:
+        return
+    modules = ("network", "average", "optimiser", "schedule")
     content = {
-        "network": state.network.state_dict(),
-        "average": state.average.state_dict(),
-        "optimiser": state.optimiser.state_dict(),
-        "schedule": state.schedule.state_dict(),
-        "generator": state.generator.get_state(),
-        "torch_random": torch.get_rng_state(),
-        "epoch": state.epoch,
-        "best_loss": state.best_loss,
-        **extra,
+        **identity(job),
+        "spec": asdict(state.network.spec),
+        "folds": job.data.origin["folds"],
+        "prior_shift": job.data.shift,
+        "prevalence": job.data.prevalence,
+        **{name: getattr(state, name).state_dict() for name in modules},
+        **{name: getattr(state, name) for name in COUNTERS},
     }
-    partial = path.with_suffix(".part")
-    with partial.open("wb") as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    save_checkpoint(job.folder / name, content)
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint; only tensors and plain values are unpickled.
-
-    Raises
-    ------
-    TrainingError
-        The file is missing or damaged.
-    """
-    try:
-        content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as problem:  # torch raises many kinds for one damaged file
-        raise TrainingError(f"The checkpoint {path.name} cannot be read: {problem}.") from problem
-    return content
+def identity(job: Job) -> dict[str, Any]:
+    """What must be the same for a run to go on."""
+    origin = {name: value for name, value in job.data.origin.items() if name != "folds"}
+    return {"recipe": asdict(job.recipe), "processes": job.processes.world, **origin}
 
 
 def restore(state: TrainingState, content: dict[str, Any]) -> None:
     """Put a checkpoint's content back into a freshly started state."""
-    state.network.load_state_dict(content["network"])
-    state.average.load_state_dict(content["average"])
-    state.optimiser.load_state_dict(content["optimiser"])
-    state.schedule.load_state_dict(content["schedule"])
-    state.generator.set_state(content["generator"])
-    torch.set_rng_state(content["torch_random"])
-    state.epoch = content["epoch"]
-    state.best_loss = content["best_loss"]
+    for name in ("network", "average", "optimiser", "schedule"):
+        getattr(state, name).load_state_dict(content[name])
+    for name in COUNTERS:
+        setattr(state, name, content[name])
 
 
 # -------------------------------------------------------------------------------------- main
 
 
-def log_row(path: Path, row: dict[str, float]) -> None:
-    """Append to the run's CSV log, with a header at its top."""
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+def plan(options: argparse.Namespace, processes: Processes) -> Job:
+    """Read the data and settle what stays the same during the run."""
+    recipe = recipe_from(options)
+    on_gpu = processes.device.type == "cuda"
+    if recipe.precision == "auto":
+        recipe = replace(recipe, precision="bf16" if on_gpu else "fp32")
+    data = load_data(options, recipe, processes)
+    a_step = recipe.batch_size * recipe.accumulate * processes.world
+    slices = recipe.slices_per_epoch or epoch_length(data.train, data.drawing)
+    workers = options.workers if options.workers is not None else 4 * on_gpu
+    return Job(
+        recipe=recipe,
+        data=data,
+        processes=processes,
+        folder=options.run,
+        workers=workers,
+        steps=max(1, slices // a_step),
+        checkpoint_seconds=60 * options.checkpoint_minutes,
+        deadline=time.monotonic() + 60 * options.minutes,
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train, writing `best.pt`, `last.pt` and `log.csv` into the run's folder."""
+    """Train, writing `best.pt`, `last.pt` and the logs into the run's folder."""
     options = parse_arguments(arguments)
-    recipe = Recipe(**{name: getattr(options, name) for name in asdict(Recipe())})
-    data = load_data(options.data, options.cache)
-    parts = split(data, recipe.seed)
-    rows, held_out = data.of(parts["train"]), data.of(parts["calibrate"])
-    drawn = sampling_weights(data.targets[rows], recipe.positive_share)
-    shift = prior_shift(data.targets[rows], drawn)
-    state = start(recipe, (drawn @ data.targets[rows]).clip(1e-3, 0.999).tolist())
-    if options.resume:
-        restore(state, load_checkpoint(options.run / "last.pt"))
-    options.run.mkdir(parents=True, exist_ok=True)
-    extra = {"recipe": asdict(recipe), "parts": parts, "prior_shift": shift.tolist()}
-    console = Console()
-    while state.epoch < recipe.epochs:
-        began = time.monotonic()
-        train_loss = train_one_epoch(state, data, rows, recipe)
-        state.epoch += 1
-        logits = predict_logits(state.average, data.hu[held_out]) + shift
-        held_out_loss = weighted_log_loss(
-            data.targets[held_out], 1 / (1 + np.exp(-logits.astype(np.float64)))
-        )
-        seconds = time.monotonic() - began
-        row = {"epoch": state.epoch, "train": train_loss, "held_out": held_out_loss}
-        log_row(options.run / "log.csv", row | {"seconds": round(seconds, 1)})
-        console.print(f"{row} {seconds:.0f} s")
-        if held_out_loss < state.best_loss:
-            state.best_loss = held_out_loss
-            save_checkpoint(options.run / "best.pt", state, extra)
-        save_checkpoint(options.run / "last.pt", state, extra)
+    with joined_processes(options.device) as processes:
+        console = Console(quiet=not processes.writes)
+        job = plan(options, processes)
+        last = job.folder / LAST
+        content = load_checkpoint(last) if last.exists() else {}
+        if content:
+            require_same(identity(job), content, last)
+        state = start(job, pretrained="" if content else job.recipe.pretrained)
+        if content:
+            restore(state, content)
+            console.print(f"going on from {last}: epoch {state.epoch + 1}, step {state.step + 1}")
+        elif processes.writes:
+            write_json(job.folder / "run.json", identity(job) | {"folds": job.data.origin["folds"]})
+        console.print(described(job))
+        while state.epoch < job.recipe.epochs:
+            if not train_one_epoch(state, job):
+                console.print(f"the time is up; run the same command again to go on from {last}")
+                return
+            finish_epoch(state, job, console)
+        console.print(f"finished: {job.recipe.epochs} epochs, {state.seconds / 60:.1f} minutes")
+
+
+def described(job: Job) -> str:
+    """What is about to be done, as a line."""
+    left_out = ", ".join(f"{count:,} {kind}" for kind, count in job.data.left_out.items())
+    return (
+        f"{len(job.data.train):,} slices to learn from (left out: {left_out}), "
+        f"{len(job.data.tune):,} to choose by; {job.steps:,} steps of {job.slices_a_step:,} slices "
+        f"an epoch; {job.recipe.architecture} on {job.processes.device}, {job.recipe.precision}, "
+        f"processes: {job.processes.world}"
+    )
 
 
 if __name__ == "__main__":
-    main()
+    from model.command import run
+
+    run(main)

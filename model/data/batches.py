@@ -1,0 +1,61 @@
+"""Batches of a pool as tensors, read ahead of the device in processes of their own."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from model.data.mixture import Pool
+
+Batch = tuple[Tensor, Tensor, Tensor]
+"""Cached crops int16[B, C, N, N], their placement float32[B, C, 3], targets float32[B, 6]."""
+
+
+class _Batches(Dataset[Batch]):
+    """A pool in which an index is all the numbers of a batch."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+
+    def __getitem__(self, numbers: NDArray[np.int64]) -> Batch:
+        samples = self.pool.read(numbers)
+        return (
+            torch.from_numpy(samples.hu),
+            torch.from_numpy(samples.placement),
+            torch.from_numpy(samples.targets).float(),
+        )
+
+
+def read_batches(
+    pool: Pool,
+    batches: Sequence[NDArray[np.int64]],
+    device: torch.device,
+    workers: int = 0,
+) -> Iterator[Batch]:
+    """Read batches, each given by its slices' numbers, and bring them to the device.
+
+    Parameters
+    ----------
+    workers
+        Reading processes; 0 reads in this one. They read the memory map, so that nothing of the
+        caches is copied to them.
+    """
+    pinned = device.type == "cuda"
+    loader = DataLoader(
+        _Batches(pool),
+        sampler=batches,
+        batch_size=None,
+        num_workers=workers,
+        pin_memory=pinned,
+        # Torch's threads do not survive a fork; the readers use NumPy alone.
+        multiprocessing_context="fork" if workers else None,
+    )
+    for hu, placement, targets in loader:
+        yield (
+            hu.to(device, non_blocking=pinned),
+            placement.to(device, non_blocking=pinned),
+            targets.to(device, non_blocking=pinned),
+        )
