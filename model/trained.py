@@ -10,6 +10,8 @@ from model.checkpoint import load_checkpoint
 from model.data.cached import CachedSet, open_cache
 from model.errors import TrainingError
 from model.network import HemorrhageNetwork, NetworkSpec
+from model.prediction_store import weights_digest
+from model.series_head import SERIES_HEAD_FILE, attach_series_head, read_series_head
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,13 @@ class Trained:
     sets: list[CachedSet]
 
 
-def load_trained(run: Path, checkpoint: str = "last", input_size: int | None = None) -> Trained:
+def load_trained(
+    run: Path,
+    checkpoint: str = "last",
+    input_size: int | None = None,
+    *,
+    series_head: bool = True,
+) -> Trained:
     """Load a run's network.
 
     Parameters
@@ -43,6 +51,8 @@ def load_trained(run: Path, checkpoint: str = "last", input_size: int | None = N
         `last` or `best`.
     input_size
         Rows and columns of the network's input, where they are to differ from training.
+    series_head
+        Whether to attach the run's, if it has one that was fitted to these weights.
 
     Raises
     ------
@@ -63,5 +73,9 @@ def load_trained(run: Path, checkpoint: str = "last", input_size: int | None = N
         raise TrainingError(f"{path} is no checkpoint of this program: {problem}.") from problem
     # The log-odds of the draws are known exactly: no later step has to know of the sampling.
     with torch.no_grad():
-        network.head.bias += shift
-    return Trained(content, network.eval(), [open_cache(folder) for folder in folders])
+        network.head.bias.add_(shift)
+    network.eval()
+    if series_head and (run / SERIES_HEAD_FILE).exists():
+        fitted = read_series_head(run / SERIES_HEAD_FILE)
+        attach_series_head(network, fitted, weights_digest(network))
+    return Trained(content, network, [open_cache(folder) for folder in folders])
