@@ -12,6 +12,7 @@ import itertools
 import multiprocessing
 import os
 import shutil
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -284,10 +285,13 @@ def _reduced(plan: Plan, chunks: Iterator[Chunk], workers: int) -> Iterator[tupl
                 "A reading process was killed (for want of memory?). What was read is kept: run "
                 "the same command again, perhaps with fewer --workers."
             ) from problem
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _end_with_parent() -> None:
-    """End this reading process when the one that fills the cache is gone, even if killed."""
+    """End this reading process with the one that fills the cache, even if that is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the parent to handle
     parent = multiprocessing.parent_process()
 
     def wait() -> None:
