@@ -257,12 +257,13 @@ def _show(console: Console, result: Mapping[str, Any], path: Path) -> None:
         result["reliability"]["before"],
         result["reliability"]["after"],
     )
-    table = Table(
-        title=f"{counts['patients']} patients, {counts['slices']} slices, "
-        f"input size {result['input_size']}"
+    console.print(
+        f"{counts['patients']} patients, {counts['slices']} slices, input size "
+        f"{result['input_size']}; ECE is the calibration error, before and after"
     )
-    for name in ("label", "slices with", "temperature", "ECE before", "after", "screen", "alert"):
-        table.add_column(name, justify="left" if name == "label" else "right")
+    table = Table(box=None)
+    for name in ("label", "positives", "temperature", "ECE", "after", "screen", "alert"):
+        table.add_column(name, justify="left" if name == "label" else "right", no_wrap=True)
     for label in LABELS:
         table.add_row(
             label,

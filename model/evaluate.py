@@ -131,8 +131,10 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments(arguments)
     run, trained, facts = load_evaluated(options.run, options.device, options.workers)
     others = [load_evaluated(path, options.device, options.workers)[0] for path in options.compare]
-    result = measure(run, trained.content["prevalence"], options.draws)
-    result["compared"] = [compare(run, other, options.draws) for other in others]
+    console = Console()
+    with console.status("measuring, with intervals"):
+        result = measure(run, trained.content["prevalence"], options.draws)
+        result["compared"] = [compare(run, other, options.draws) for other in others]
     result["parts"] = count_parts(trained.sets, trained.content["parts"])
     path = options.run / EVALUATION_FILE
     now = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "weights": facts["weights"]}
@@ -141,7 +143,7 @@ def main(arguments: list[str] | None = None) -> None:
     write_json(path, result)
     write_atomically(options.run / REPORT_FILE, page.html().encode())
     loss = result["metrics"]["weighted_log_loss"]
-    Console().print(
+    console.print(
         f"weighted log loss {loss['value']} {loss['interval'] or loss['reason']}; always the "
         f"prevalence: {result['metrics']['prevalence_only_log_loss']}\n"
         f"written: {path} and {options.run / REPORT_FILE}"

@@ -1,6 +1,6 @@
 """Predictions of whole series, read from the originals again as service reads them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +17,7 @@ from model.errors import TrainingError
 from model.labels import LABELS
 from model.metrics import highest_of_groups
 from model.read_ahead import read_ahead
+from model.slice_batches import input_batches
 
 if TYPE_CHECKING:
     # Reading processes import this module, and do without torch.
@@ -239,7 +240,7 @@ def predict_series(
     device = next(network.parameters()).device
     embeddings, logits = [], []
     with torch.inference_mode():
-        for batch in _batches(hu, network.spec.slices_per_input, _BATCH.get(device.type, 8)):
+        for batch in input_batches(hu, network.slices_per_input, _BATCH.get(device.type, 8)):
             encoded = network.encode(torch.from_numpy(batch).to(device))
             embeddings.append(encoded[0])
             logits.append(encoded[1])
@@ -250,21 +251,6 @@ def predict_series(
         combined.float().cpu().numpy(),
         all_embeddings.half().cpu().numpy(),
     )
-
-
-def _batches(
-    hu: Sequence[NDArray[np.int16]], slices_per_input: int, most: int
-) -> Iterator[NDArray[np.int16]]:
-    """Yield inputs int16[B, C, H, W] in order; a neighbour of another shape is not used."""
-    reach = slices_per_input // 2
-    batch: list[NDArray[np.int16]] = []
-    for middle, own in enumerate(hu):
-        if batch and (len(batch) == most or batch[0].shape[1:] != own.shape):
-            yield np.stack(batch)
-            batch = []
-        around = (min(max(i, 0), len(hu) - 1) for i in range(middle - reach, middle + reach + 1))
-        batch.append(np.stack([hu[i] if hu[i].shape == own.shape else own for i in around]))
-    yield np.stack(batch)
 
 
 def progress_bar() -> Progress:

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -27,8 +27,11 @@ from model.errors import TrainingError
 from model.files import write_atomically
 from model.labels import LABELS, SUBTYPES
 from model.predictions import order_in_series, progress_bar, served_positions
-from model.predictor import Predictor, load_predictor
 from model.read_ahead import read_ahead
+
+if TYPE_CHECKING:
+    # Reading processes import this module, and do without torch.
+    from model.predictor import Predictor
 
 _ROW_LABELS: Final = (*SUBTYPES, "any")
 """The order of an image's rows in Kaggle's sample submission."""
@@ -118,7 +121,7 @@ def training_prevalence(card: ModelCard) -> tuple[float, ...]:
 
 
 def answer_series(
-    predictor: Predictor, images: Sequence[SourceSlice | LeftOut], prevalence: tuple[float, ...]
+    predictor: "Predictor", images: Sequence[SourceSlice | LeftOut], prevalence: tuple[float, ...]
 ) -> list[Answer]:
     """Predict a series as service does, its unreadable images apart."""
     answers = [
@@ -197,7 +200,7 @@ def _whole_lines(path: Path) -> str:
 
 
 def answer_all(
-    predictor: Predictor, data_set: RsnaSet, names: Sequence[str], kept: Progress, workers: int
+    predictor: "Predictor", data_set: RsnaSet, names: Sequence[str], kept: Progress, workers: int
 ) -> None:
     """Answer every image that has no answer yet, series by series."""
     if len(kept.answers) == len(names):
@@ -230,6 +233,8 @@ def submission_csv(names: Sequence[str], answers: Mapping[str, Answer]) -> bytes
 
 def main(arguments: list[str] | None = None) -> None:
     """Write the submission; killed and started again, it goes on where it was."""
+    from model.predictor import load_predictor
+
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--weights", type=Path, required=True, help="folder of the artefact")

@@ -1,0 +1,30 @@
+"""Small real runs: one short epoch of a tiny network on a small cache."""
+
+from pathlib import Path
+
+from cache_factory import write_cache
+from model import train
+
+
+def write_runs(folder: Path, *names: str, patients: int = 30) -> list[Path]:
+    """Train runs of one cache and one split, each from another seed; returns their folders.
+
+    The cache is `folder / "cache"`, the runs are beside it.
+    """
+    cache = folder / "cache"
+    write_cache(cache, patients=patients)
+    for seed, name in enumerate(names):
+        train.main(
+            [
+                f"--cache={cache}",
+                f"--run={folder / name}",
+                "--architecture=test_resnet",
+                "--size=32",
+                "--epochs=1",
+                "--slices-per-epoch=16",
+                "--batch-size=8",
+                f"--seed={seed}",
+                "--device=cpu",
+            ]
+        )
+    return [folder / name for name in names]
