@@ -5,7 +5,8 @@ import io
 import json
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -72,16 +73,23 @@ class PartFacts:
 
 
 @dataclass(frozen=True)
-class TrainingFacts:
-    """What the weights were made from, and how."""
+class SourceFacts:
+    """A data set that weights were made from; `doi` is empty where there is none."""
 
-    data_set: str
+    title: str
     authors: str
     doi: str
     licence: str
     hounsfield_units: str
+
+
+@dataclass(frozen=True)
+class TrainingFacts:
+    """What the weights were made from, and how."""
+
+    data_sets: tuple[SourceFacts, ...]
     parts: Mapping[str, PartFacts]
-    recipe: Mapping[str, int | float | str]
+    recipe: Mapping[str, int | float | str | None]
     note: str
     minutes: float
 
@@ -105,6 +113,9 @@ class ModelCard:
     created: str
     sha256: str
     architecture: str
+    slices_per_input: int
+    pooling: str
+    series_head: str
     parameters: int
     labels: tuple[str, ...]
     windows: tuple[Mapping[str, Any], ...]
@@ -146,6 +157,7 @@ def load_card(path: Path) -> ModelCard:
 def _parse_card(content: dict[str, Any]) -> ModelCard:
     training, metrics = content["training"], content["metrics"]
     parts = {name: PartFacts(**part) for name, part in training["parts"].items()}
+    data_sets = tuple(SourceFacts(**facts) for facts in training["data_sets"])
     return ModelCard(
         **{
             **content,
@@ -156,7 +168,7 @@ def _parse_card(content: dict[str, Any]) -> ModelCard:
                 label: LabelThresholds(**{name: _point(point) for name, point in pair.items()})
                 for label, pair in content["thresholds"].items()
             },
-            "training": TrainingFacts(**{**training, "parts": parts}),
+            "training": TrainingFacts(**{**training, "parts": parts, "data_sets": data_sets}),
             "metrics": Metrics(
                 per_slice={
                     label: {name: _estimate(value) for name, value in figures.items()}
@@ -203,10 +215,21 @@ def _validate(card: ModelCard, name: str) -> None:
         ),
         "it has no SHA-256": len(card.sha256) != 64,
         f"its input size is {card.input_size}": not 32 <= card.input_size <= 1024,
+        f"its network sees {card.slices_per_input} slices at once": card.slices_per_input
+        not in (1, 3),
+        "it names no data set": not card.training.data_sets,
     }
     for problem, present in problems.items():
         if present:
             raise ArtifactError(f"The model card {name} cannot be used: {problem}.")
+
+
+@contextmanager
+def torchscript_deprecation_ignored() -> Iterator[None]:
+    """Upstream deprecated TorchScript in 2.11; Falx's artefact is TorchScript by request."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+        yield
 
 
 def load_network(path: Path, card: ModelCard, device: str) -> "torch.jit.ScriptModule":
@@ -238,9 +261,7 @@ def load_network(path: Path, card: ModelCard, device: str) -> "torch.jit.ScriptM
         )
     import torch
 
-    with warnings.catch_warnings():
-        # Upstream deprecated TorchScript in 2.11; Falx's artefact is TorchScript by request.
-        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+    with torchscript_deprecation_ignored():
         try:
             network: torch.jit.ScriptModule = torch.jit.load(  # type: ignore[no-untyped-call]
                 io.BytesIO(content), map_location=device

@@ -1,29 +1,40 @@
 """From an artefact to predictions: what the worker, the command line and the tests call."""
 
 import os
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.artifact import CARD_NAME, NETWORK_NAME, ModelCard, calibrated, load_card, load_network
+from model.artifact import (
+    CARD_NAME,
+    NETWORK_NAME,
+    ModelCard,
+    calibrated,
+    load_card,
+    load_network,
+    torchscript_deprecation_ignored,
+)
 from model.errors import ArtifactError
+from model.slice_batches import input_batches
 
 # Threads that spin while they wait starve each other, and everybody else, on a busy machine: with
 # two busy cores, 28 slices took 6.2 s instead of 0.85 s. It is read when torch is first imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import torch
+from torch import Tensor, nn
 
 CPU_BATCH_SIZE: Final = 4
 """A CPU is as fast with more, but the last batch is padded: 4 waste least on a usual series."""
 GPU_BATCH_SIZE: Final = 32
 _WARM_UPS: Final = 3
+
+Encode = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
+Combine = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -77,16 +88,17 @@ class TorchScriptPredictor:
 
     Parameters
     ----------
-    network
-        The artefact, frozen on a CPU.
+    encode, combine
+        Of the artefact (`HemorrhageNetwork`), on the device.
     card
         Its card.
     device
         As torch names it.
     """
 
-    def __init__(self, network: torch.jit.ScriptModule, card: ModelCard, device: str) -> None:
-        self._network = network
+    def __init__(self, encode: Encode, combine: Combine, card: ModelCard, device: str) -> None:
+        self._encode = encode
+        self._combine = combine
         self.card = card
         self.device = device
         self.batch_size = CPU_BATCH_SIZE if device == "cpu" else GPU_BATCH_SIZE
@@ -115,32 +127,27 @@ class TorchScriptPredictor:
         """
         if not hu or len(hu) != len(z_mm):
             raise ValueError(f"{len(hu)} slices and {len(z_mm)} positions cannot be analysed")
-        logits, heat = [], []
-        for batch in _batches(hu, self.batch_size):
-            slices = [hu[index] for index in batch]
-            stacked = torch.from_numpy(_padded(slices, self.batch_size))
-            positions = torch.from_numpy(_padded([z_mm[i] for i in batch], self.batch_size))
+        encoded: list[tuple[torch.Tensor, ...]] = []
+        done = 0
+        for batch in input_batches(hu, self.card.slices_per_input, self.batch_size):
+            inputs = torch.from_numpy(_padded(batch, self.batch_size)).to(self.device)
             with torch.inference_mode(), _fusion():
-                output = self._network(stacked.to(self.device), positions.to(self.device))
-            logits.append(output[0][: len(batch)].cpu().numpy())
-            heat.append(output[1][: len(batch)].cpu().numpy())
-            on_progress(batch.stop)
-        all_logits: NDArray[np.float32] = np.concatenate(logits)
+                outputs = self._encode(inputs)
+            encoded.append(tuple(output[: len(batch)] for output in outputs))
+            done += len(batch)
+            on_progress(done)
+        embeddings, logits, heat = (torch.cat(parts) for parts in zip(*encoded, strict=True))
+        positions = torch.from_numpy(np.asarray(z_mm, np.float32)).to(self.device)
+        with torch.inference_mode():
+            combined = self._combine(embeddings, logits, positions)
+        all_logits: NDArray[np.float32] = combined.cpu().numpy()
         probabilities = calibrated(all_logits, self.card.calibration)
         return SeriesPrediction(
             logits=all_logits,
             probabilities=probabilities,
-            heat=np.concatenate(heat),
+            heat=heat.cpu().numpy(),
             series_probabilities=probabilities.max(axis=0),
         )
-
-
-def _batches(hu: Sequence[NDArray[np.int16]], batch_size: int) -> Iterator[range]:
-    """Yield runs of neighbours of one shape, at most `batch_size` long, in order."""
-    for _, run in groupby(range(len(hu)), key=lambda index: hu[index].shape):
-        indices = list(run)
-        for first in range(indices[0], indices[-1] + 1, batch_size):
-            yield range(first, min(first + batch_size, indices[-1] + 1))
 
 
 @contextmanager
@@ -157,12 +164,12 @@ def _fusion() -> Iterator[None]:
         torch.jit.enable_onednn_fusion(False)
 
 
-def _padded(entries: list[Any], batch_size: int) -> NDArray[Any]:
-    """Stack entries, the last one repeated up to `batch_size`.
+def _padded(batch: NDArray[np.int16], batch_size: int) -> NDArray[np.int16]:
+    """Repeat the last entry of a batch up to `batch_size`.
 
     The fused network is compiled for one batch size and falls back to slow code at any other.
     """
-    return np.stack(entries + entries[-1:] * (batch_size - len(entries)))
+    return np.concatenate([batch, *[batch[-1:]] * (batch_size - len(batch))])
 
 
 def load_predictor(folder: Path, device: str = "auto") -> Predictor:
@@ -183,9 +190,10 @@ def load_predictor(folder: Path, device: str = "auto") -> Predictor:
     card = load_card(folder / CARD_NAME)
     chosen = _device(device)
     network = load_network(folder / NETWORK_NAME, card, chosen)
+    encode, combine = network.encode, network.combine
     if chosen == "cpu":
-        network = _frozen(network)
-    predictor = TorchScriptPredictor(network, card, chosen)
+        encode, combine = _frozen(_Encode(network)), _frozen(_Combine(network))
+    predictor = TorchScriptPredictor(encode, combine, card, chosen)
     _warm_up(predictor)
     return predictor
 
@@ -199,12 +207,34 @@ def _device(wanted: str) -> str:
     return wanted
 
 
-def _frozen(network: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
+class _Encode(nn.Module):
+    """The artefact's `encode` alone: frozen with it, other methods would each keep the weights."""
+
+    def __init__(self, network: torch.jit.ScriptModule) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, hu: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        encoded: tuple[Tensor, Tensor, Tensor] = self.network.encode(hu)
+        return encoded
+
+
+class _Combine(nn.Module):
+    """The artefact's `combine` alone."""
+
+    def __init__(self, network: torch.jit.ScriptModule) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, embeddings: Tensor, logits: Tensor, z_mm: Tensor) -> Tensor:
+        combined: Tensor = self.network.combine(embeddings, logits, z_mm)
+        return combined
+
+
+def _frozen(module: nn.Module) -> torch.jit.ScriptModule:
     """Freeze: weights become constants, which `_fusion` needs."""
-    with warnings.catch_warnings():
-        # Upstream deprecated TorchScript in 2.11; Falx's artefact is TorchScript by request.
-        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
-        frozen: torch.jit.ScriptModule = torch.jit.freeze(network)
+    with torchscript_deprecation_ignored():
+        frozen: torch.jit.ScriptModule = torch.jit.freeze(torch.jit.script(module.eval()))
     return frozen
 
 

@@ -69,7 +69,8 @@ class SeriesHead(nn.Module):
             raise ValueError("embeddings, logits and z_mm must have one entry a slice")
         seen = self.seen(embeddings, logits, z_mm)
         output, _ = self.recurrent(seen.unsqueeze(0))
-        return logits + self.blend * self.correction(output[0])
+        corrected: Tensor = logits + self.blend * self.correction(output[0])
+        return corrected
 
     def seen(self, embeddings: Tensor, logits: Tensor, z_mm: Tensor) -> Tensor:
         """What the GRU is given of one series, float32[S, 3 * hidden + 9]."""

@@ -1,21 +1,11 @@
 """A network as a TorchScript file: everything in one artefact, without Python code of its own."""
 
 import io
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 
+from model.artifact import torchscript_deprecation_ignored
 from model.network import HemorrhageNetwork
-
-
-@contextmanager
-def deprecation_ignored() -> Iterator[None]:
-    """Upstream deprecated TorchScript in 2.11; Falx's artefact is TorchScript by request."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
-        yield
 
 
 def script(network: HemorrhageNetwork) -> torch.jit.ScriptModule:
@@ -25,7 +15,7 @@ def script(network: HemorrhageNetwork) -> torch.jit.ScriptModule:
     network is used up: its windowing is replaced and its weights are halved.
     """
     network.eval()
-    with deprecation_ignored():
+    with torchscript_deprecation_ignored():
         network.preprocess.windows = torch.jit.trace(  # type: ignore[no-untyped-call]
             network.preprocess.windows, torch.zeros(2, 8, 8)
         )
@@ -36,6 +26,6 @@ def script(network: HemorrhageNetwork) -> torch.jit.ScriptModule:
 def network_bytes(scripted: torch.jit.ScriptModule) -> bytes:
     """Serialise a TorchScript module; the same module gives the same bytes."""
     buffer = io.BytesIO()
-    with deprecation_ignored():
+    with torchscript_deprecation_ignored():
         torch.jit.save(scripted, buffer)
     return buffer.getvalue()

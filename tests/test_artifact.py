@@ -42,9 +42,10 @@ def test_the_card_in_service_is_complete() -> None:
 
     assert card.labels == LABELS
     assert card.disclaimer == "Research use only, not for clinical use."
-    assert card.training.doi == "10.13026/w8q8-ky94"
-    assert "Hssayeni" in card.training.authors
-    assert "Attribution 4.0" in card.training.licence
+    (data_set,) = card.training.data_sets
+    assert data_set.doi == "10.13026/w8q8-ky94"
+    assert "Hssayeni" in data_set.authors
+    assert "Attribution 4.0" in data_set.licence
     assert set(card.training.parts) == {"train", "calibrate", "test"}
     assert sum(part.patients for part in card.training.parts.values()) == 82
     assert card.limits
@@ -94,6 +95,8 @@ def test_a_damaged_card_is_refused(tmp_path: Path, text: str) -> None:
         (lambda c: c["thresholds"]["any"]["alert"].update(threshold=1.5), "outside 0 to 1"),
         (lambda c: c.update(sha256=""), "no SHA-256"),
         (lambda c: c.update(input_size=3), "its input size is 3"),
+        (lambda c: c.update(slices_per_input=2), "its network sees 2 slices"),
+        (lambda c: c["training"].update(data_sets=[]), "names no data set"),
     ],
 )
 def test_a_card_that_would_be_misused_is_refused(

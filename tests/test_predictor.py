@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from app.config import PROJECT_ROOT
 from model.artifact import load_card, load_network
-from model.data.ct_ich import read_labels, recover_patient
+from model.data.ct_ich import CtIchSet, read_labels
+from model.data.dataset import SourceSlice
 from model.errors import ArtifactError
 from model.labels import LABELS
 from model.predictor import CPU_BATCH_SIZE, Predictor, load_predictor
@@ -129,8 +130,9 @@ def test_on_test_patients_bleeding_slices_score_above_clear_ones(
     scores: dict[int, list[float]] = {0: [], 1: []}
     for patient in SOME_TEST_PATIENTS:
         slices = [item for item in labelled if item.patient == patient][6:27:4]
-        hu, _ = recover_patient(root, slices)
-        probabilities = predictor.predict(list(hu), positions(len(hu)), ignore).probabilities
+        read = CtIchSet(root).read([one.name for one in slices])
+        hu = [item.hu for item in read if isinstance(item, SourceSlice)]
+        probabilities = predictor.predict(hu, positions(len(hu)), ignore).probabilities
         for item, row in zip(slices, probabilities, strict=True):
             scores[item.targets[0]].append(float(row[0]))
 
