@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from model.command import run
-from model.data.cache_writer import write_parquet
+from model.data.cache_parts import write_parquet
 from model.data.cached import CachedSet, open_cache, read_left_out
 from model.data.duplicates import contradictory, linked_patients
 from model.errors import TrainingError

@@ -4,35 +4,23 @@ Order makes it safe: a chunk's pixels are on the disk before its part file is, a
 comes last. What has no part file is read again; what has no `slices.parquet` is not complete.
 """
 
-import csv
 import fcntl
 import hashlib
-import io
-import itertools
-import multiprocessing
 import os
 import shutil
-import signal
-import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from model.data.cache_parts import join_parts, left_out_row, part_path, write_part
 from model.data.cached import (
-    COLUMNS,
     DESCRIPTION_FILE,
-    LEFT_OUT_FILE,
     PIXEL_FILE,
     SLICE_FILE,
     VERSION,
@@ -41,22 +29,17 @@ from model.data.cached import (
 from model.data.dataset import DataSet, LeftOut, SliceIndex
 from model.data.slice_row import Row, reduce_slice
 from model.errors import TrainingError
-from model.files import write_atomically, write_json
-from model.labels import LABELS
+from model.files import write_json
+from model.read_ahead import read_ahead
 from model.windowing import HU_MIN
 
 CHUNK_SLICES: Final = 256
 """Slices a part file is for, and so what a kill costs each process."""
 
 _SPARE_BYTES: Final = 64 * 2**20
-_LEFT_OUT_COLUMNS: Final = ["name", "left_out_kind", "left_out_detail"]
-_PART_SCHEMA: Final = pa.schema(
-    [
-        *((name, kind) for name, kind in COLUMNS.items() if name not in LABELS),
-        ("left_out_kind", "string"),
-        ("left_out_detail", "string"),
-    ]
-)
+
+Chunk = Sequence[tuple[NDArray[np.int64], list[str]]]
+"""Units to read together: row numbers and names."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +56,6 @@ class Plan:
     def pixel_bytes(self) -> int:
         """What the pixels take on the disk, without the file's head."""
         return 2 * len(self.index.names) * self.size**2
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Some units to read, as row numbers and names."""
-
-    number: int
-    units: Sequence[tuple[NDArray[np.int64], list[str]]]
 
 
 def write_cache(
@@ -125,7 +100,7 @@ def write_cache(
         if not (folder / SLICE_FILE).exists():
             _allocate(plan)
             _read_missing(plan, workers, on_progress)
-            _complete(plan)
+            join_parts(folder, len(plan.chunks), index)
         shutil.rmtree(folder / "parts", ignore_errors=True)
 
 
@@ -212,16 +187,16 @@ def _allocate(plan: Plan) -> None:
     room = f"The cache needs {needed / 1e9:.1f} GB in {plan.folder}"
     if free < needed:
         raise TrainingError(f"{room}, where {free / 1e9:.1f} GB are free: choose another folder.")
-    partial = path.with_name(path.name + ".part")
+    unfinished = path.with_name(path.name + ".part")
     try:
-        with partial.open("wb") as file:
+        with unfinished.open("wb") as file:
             _write_head(file, len(plan.index.names), plan.size)
             os.posix_fallocate(file.fileno(), file.tell(), plan.pixel_bytes)
             os.fsync(file.fileno())
     except OSError as problem:
-        partial.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise TrainingError(f"{room}, which cannot be had: {problem.strerror}.") from problem
-    partial.replace(path)
+    unfinished.replace(path)
 
 
 def _write_head(file: IO[bytes], rows: int, size: int) -> None:
@@ -239,67 +214,22 @@ def _read_missing(plan: Plan, workers: int, on_progress: Callable[[int, int], No
     """Read every chunk that has no part file yet, and write its part file."""
     sizes = [sum(map(len, units)) for units in plan.chunks]
     missing = [
-        number for number in range(len(sizes)) if not _part_path(plan.folder, number).exists()
+        number for number in range(len(sizes)) if not part_path(plan.folder, number).exists()
     ]
     total, done = sum(sizes), sum(sizes) - sum(sizes[number] for number in missing)
     on_progress(done, total)
     chunks = (_chunk(plan, number) for number in missing)
-    for number, rows in _reduced(plan, chunks, min(workers, len(missing))):
-        _write_part(plan, number, rows)
+    reduce = partial(reduce_chunk, plan.data_set, plan.folder, plan.size)
+    reduced = read_ahead(reduce, chunks, min(workers, len(missing)))
+    for number, rows in zip(missing, reduced, strict=True):
+        write_part(plan.folder, number, rows)
         done += sizes[number]
         on_progress(done, total)
 
 
-def _part_path(folder: Path, number: int) -> Path:
-    return folder / "parts" / f"{number:05d}.parquet"
-
-
 def _chunk(plan: Plan, number: int) -> Chunk:
     names = plan.index.names
-    return Chunk(number, [(unit, [names[row] for row in unit]) for unit in plan.chunks[number]])
-
-
-def _reduced(plan: Plan, chunks: Iterator[Chunk], workers: int) -> Iterator[tuple[int, list[Row]]]:
-    """Read chunks in `workers` processes; only a few wait at a time, however many there are."""
-    if workers <= 1:
-        for chunk in chunks:
-            yield chunk.number, reduce_chunk(plan.data_set, plan.folder, plan.size, chunk)
-        return
-    # Not forked from here: this process may have threads, and the lock must end with it.
-    context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(workers, context, _end_with_parent) as pool:
-
-        def submit(chunk: Chunk) -> tuple[int, Future[list[Row]]]:
-            return chunk.number, pool.submit(
-                reduce_chunk, plan.data_set, plan.folder, plan.size, chunk
-            )
-
-        waiting = deque(submit(chunk) for chunk in itertools.islice(chunks, 2 * workers))
-        try:
-            while waiting:
-                number, future = waiting.popleft()
-                yield number, future.result()
-                waiting.extend(submit(chunk) for chunk in itertools.islice(chunks, 1))
-        except BrokenProcessPool as problem:
-            raise TrainingError(
-                "A reading process was killed (for want of memory?). What was read is kept: run "
-                "the same command again, perhaps with fewer --workers."
-            ) from problem
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """End this reading process with the one that fills the cache, even if that is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the parent to handle
-    parent = multiprocessing.parent_process()
-
-    def wait() -> None:
-        if parent is not None:
-            parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
+    return [(unit, [names[row] for row in unit]) for unit in plan.chunks[number]]
 
 
 def reduce_chunk(data_set: DataSet, folder: Path, size: int, chunk: Chunk) -> list[Row]:
@@ -309,74 +239,13 @@ def reduce_chunk(data_set: DataSet, folder: Path, size: int, chunk: Chunk) -> li
     air = np.full((size, size), HU_MIN, np.int16)
     described: list[Row] = []
     with path.open("rb+", buffering=0) as file:
-        for rows, names in chunk.units:
+        for rows, names in chunk:
             for row, result in zip(rows.tolist(), data_set.read(names), strict=True):
                 if isinstance(result, LeftOut):
-                    hu, about = air, _left_out_row(result)
+                    hu, about = air, left_out_row(result)
                 else:
                     hu, about = reduce_slice(result, size)
                 os.pwrite(file.fileno(), hu.tobytes(), head_bytes + row * hu.nbytes)
                 described.append({"row": row, **about})
         os.fdatasync(file.fileno())
     return described
-
-
-def _left_out_row(left_out: LeftOut) -> Row:
-    return {
-        "name": left_out.name,
-        "left_out_kind": left_out.kind,
-        "left_out_detail": left_out.detail,
-    }
-
-
-def _write_part(plan: Plan, number: int, rows: list[Row]) -> None:
-    write_parquet(_part_path(plan.folder, number), pa.Table.from_pylist(rows, _PART_SCHEMA))
-
-
-def write_parquet(path: Path, table: pa.Table) -> None:
-    """Write a table as Parquet, atomically."""
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    write_atomically(path, buffer.getvalue())
-
-
-# ------------------------------------------------------------------------------- the last step
-
-
-def _complete(plan: Plan) -> None:
-    """Join the parts into `left_out.csv` and, last, `slices.parquet`."""
-    paths = [_part_path(plan.folder, number) for number in range(len(plan.chunks))]
-    table = pa.concat_tables([_read_part(path) for path in paths]).sort_by("row")
-    if not np.array_equal(table["row"].to_numpy(), np.arange(len(plan.index.names))):
-        raise TrainingError(f"The parts in {plan.folder} do not fit: delete the folder and rerun.")
-    usable = pc.is_null(table["left_out_kind"])
-    left_out = table.filter(pc.invert(usable)).select(_LEFT_OUT_COLUMNS).to_pylist()
-    slices = table.filter(usable)
-    if not len(slices):
-        shutil.rmtree(plan.folder / "parts")
-        raise TrainingError(
-            f"None of the {len(plan.index.names)} slices can be read; the first: "
-            f"{left_out[0]['left_out_detail']}"
-        )
-    targets = np.asarray(plan.index.targets, np.int8)[slices["row"].to_numpy()]
-    for column, label in enumerate(LABELS):
-        slices = slices.append_column(label, pa.array(targets[:, column]))
-    _write_left_out(plan, [LeftOut(*row.values()) for row in left_out])
-    write_parquet(plan.folder / SLICE_FILE, slices.select(list(COLUMNS)))
-
-
-def _read_part(path: Path) -> pa.Table:
-    try:
-        return pq.read_table(path, schema=_PART_SCHEMA)
-    except (OSError, ValueError) as problem:
-        raise TrainingError(
-            f"{path} cannot be read ({problem}): delete that file and rerun."
-        ) from problem
-
-
-def _write_left_out(plan: Plan, unreadable: Sequence[LeftOut]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(("name", "kind", "detail"))
-    writer.writerows(astuple(item) for item in (*plan.index.left_out, *unreadable))
-    write_atomically(plan.folder / LEFT_OUT_FILE, text.getvalue().encode())
