@@ -179,7 +179,7 @@ class Progress:
         for answer in answers:
             self._keep(answer)
             problem = " ".join(answer.problem.split())
-            writer.writerow([answer.name, *(f"{p:.9g}" for p in answer.probabilities), problem])
+            writer.writerow([answer.name, *answer.probabilities, problem])
         with self.path.open("a") as file:
             file.write(text.getvalue())
 
