@@ -4,6 +4,7 @@ VENV := .venv
 PYTHON ?= $(shell for name in python3.11 python3; do \
 	$$name -c "" 2> /dev/null && echo $$name && break; done)
 DATA ?= ../shared/data/ct-ich
+RUN ?= runs/ct-ich
 PIP_INSTALL := $(VENV)/bin/python -m pip install --disable-pip-version-check
 
 # Stamps: pip runs again only after a requirement file has changed.
@@ -11,10 +12,10 @@ SERVING := $(VENV)/.serving
 TRAINING := $(VENV)/.training
 TESTING := $(VENV)/.testing
 
-.PHONY: help run test lint bench train image clean
+.PHONY: help run test lint bench train training-tools image clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(SERVING) ## Set up, then serve on http://127.0.0.1:8000 until Ctrl-C
 	@$(VENV)/bin/python -m app run
@@ -30,8 +31,15 @@ lint: $(TESTING) ## Check style and types
 bench: $(TESTING) ## Measure the speed of reading, analysing and serving
 	PYTHONPATH=. $(VENV)/bin/python tests/bench.py
 
-train: $(TRAINING) ## Train the network on CT-ICH (DATA=folder) into runs/falx
-	$(VENV)/bin/python -m model.train --data $(DATA) --cache .cache/ct-ich --run runs/falx
+train: $(TRAINING) ## From CT-ICH (DATA=folder) to weights in RUN/weights: every step of model/README.md
+	$(VENV)/bin/python -m model.cache ct-ich --root $(DATA) --to $(RUN)/cache --size 256
+	$(VENV)/bin/python -m model.train --cache $(RUN)/cache --run $(RUN)
+	$(VENV)/bin/python -m model.train_series_head --run $(RUN)
+	$(VENV)/bin/python -m model.calibrate --run $(RUN)
+	$(VENV)/bin/python -m model.evaluate --run $(RUN)
+	$(VENV)/bin/python -m model.export --run $(RUN) --to $(RUN)/weights --version 0.0.0
+
+training-tools: $(TRAINING) ## Install what the commands of model/ need into .venv
 
 image: ## Build the container image without Docker and try it (root, Debian)
 	deploy/image.sh
