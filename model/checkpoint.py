@@ -83,12 +83,14 @@ def require_same(wanted: Mapping[str, Any], found: Mapping[str, Any], path: Path
         )
 
 
-def _differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+def _differences(
+    wanted: Mapping[str, Any], found: Mapping[str, Any], within: str = ""
+) -> list[str]:
     differing = []
-    for name, value in wanted.items():
-        there = found.get(name)
+    for key, value in wanted.items():
+        name, there = within + key, found.get(key)
         if isinstance(value, Mapping) and isinstance(there, Mapping):
-            differing += _differences(value, there)
+            differing += _differences(value, there, f"{name}.")
         elif value != there:
             long = len(f"{there}{value}") > 200  # lists of patients
             differing.append(

@@ -51,7 +51,7 @@ class Processes:
             distributed.all_reduce(value)
         return value.item() / self.world
 
-    def agreed(self, answer: bool) -> bool:
+    def agreed(self, *, answer: bool) -> bool:
         """Rank 0's answer: clocks differ, and all must do the same."""
         told = torch.tensor(float(answer), device=self.device)
         self.as_rank_0([told])

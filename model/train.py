@@ -1,7 +1,7 @@
 """Train a network on one or several caches.
 
 ``python -m model.train --cache C [--cache D:0.3] --run runs/x``; on several GPUs
-``torchrun --nproc-per-node 8 -m model.train ...``. Run the same command again, and a run that was
+``torchrun --nproc-per-node 8 -m -- model.train ...``. Run the same command again, and a run that was
 stopped goes on: it ends with the weights of an unbroken one.
 """
 
@@ -246,7 +246,7 @@ def train_one_epoch(state: TrainingState, job: Job) -> bool:
             state.loss_sum += loss
             state.epoch_seconds += time.monotonic() - began
             bar.update(task, completed=state.step, status=status(state, job))
-            up = job.processes.agreed(time.monotonic() > job.deadline)
+            up = job.processes.agreed(answer=time.monotonic() > job.deadline)
             if state.step < job.steps and (
                 up or time.monotonic() - saved >= job.checkpoint_seconds
             ):

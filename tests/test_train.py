@@ -1,156 +1,295 @@
 """A run trains, logs, stops where it must and goes on as if it had never stopped."""
 
-import csv
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 
+from app.config import PROJECT_ROOT
+from cache_factory import write_cache
 from model import train
-from model.data.sampling import prior_shift, sampling_weights
+from model.checkpoint import load_checkpoint
+from model.data.folds import PARTS
 from model.errors import TrainingError
-from model.labels import LABELS
+from model.labels import LABELS, METRIC_WEIGHTS
 from model.metrics import weighted_log_loss
+from model.recipe import recipe_of
+from model.training_data import named_caches
+from model.training_log import read_log
 
-RECIPE = train.Recipe(size=32, epochs=2, slices_per_epoch=4, batch_size=2, seed=1)
-FAST = ["--size=32", "--slices-per-epoch=4", "--batch-size=2", "--seed=1"]
+SMALL = ["--architecture=test_resnet", "--size=32", "--batch-size=4", "--seed=1", "--device=cpu"]
 
 
 @pytest.fixture(scope="module")
-def ct_ich(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten patients of two slices in CT-ICH's form; every second slice bleeds."""
-    root = tmp_path_factory.mktemp("ct-ich")
-    generator = np.random.default_rng(0)
-    rows = ["patient,slice,intraventricular,intraparenchymal,subarachnoid,epidural,subdural"]
-    for folder in ("brain", "bone"):
-        (root / folder).mkdir()
-    for patient in range(1, 11):
-        for number in (1, 2):
-            brain = generator.integers(60, 120, (64, 64), dtype=np.uint8)
-            brain[:24, :24] += np.uint8(80 * (number - 1))
-            bone = np.rint(70.125 + 0.0375 * brain).astype(np.uint8)
-            Image.fromarray(brain).save(root / "brain" / f"{patient:03d}_{number:02d}.jpg")
-            Image.fromarray(bone).save(root / "bone" / f"{patient:03d}_{number:02d}.jpg")
-            rows.append(f"{patient},{number}" + f",{number - 1}" * 5)
-    (root / "labels.csv").write_text("\n".join(rows))
-    return root
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_cache(tmp_path_factory.mktemp("cache"), patients=20, slices=4)
 
 
-def run(ct_ich: Path, folder: Path, *options: str) -> None:
-    places = [f"--data={ct_ich}", f"--cache={ct_ich / 'cache'}", f"--run={folder}"]
-    train.main([*places, *FAST, *options])
+def command(cache: Path | str, run: Path, *options: str) -> list[str]:
+    return [f"--cache={cache}", f"--run={run}", *SMALL, *options]
 
 
-def targets_with(positives: int, negatives: int) -> NDArray[np.int64]:
-    """`positives` epidural slices, then negative ones."""
-    targets = np.zeros((positives + negatives, len(LABELS)), np.int64)
-    targets[:positives, :2] = 1
-    return targets
+def checkpoint(run: Path, name: str = "last") -> dict[str, Any]:
+    return load_checkpoint(run / f"{name}.pt")
 
 
-def test_a_run_in_two_halves_leaves_one_log_and_both_checkpoints(
-    ct_ich: Path, tmp_path: Path
+def assert_same_weights(first: dict[str, Any], second: dict[str, Any]) -> None:
+    for part in ("network", "average"):
+        for name, value in first[part].items():
+            assert torch.equal(value, second[part][name]), f"{part}.{name}"
+
+
+@pytest.fixture(scope="module")
+def unbroken(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of two epochs that nothing disturbed."""
+    run = tmp_path_factory.mktemp("unbroken")
+    train.main(command(cache, run, "--epochs=2"))
+    return run
+
+
+def test_a_run_leaves_checkpoints_logs_and_what_it_was(cache: Path, unbroken: Path) -> None:
+    last, best = checkpoint(unbroken), checkpoint(unbroken, "best")
+
+    log = read_log(unbroken)
+    assert [row["epoch"] for row in log] == [1, 2]
+    assert best["best_loss"] == min(row["held_out_loss"] for row in log)
+    assert (last["epoch"], last["step"]) == (2, 0)
+    assert last["spec"]["architecture"] == "test_resnet"
+    assert last["recipe"]["seed"] == 1
+    assert last["caches"] == [{"folder": str(cache), "weight": 1.0}]
+    assert last["folds"] == str(cache / "folds.csv")
+    assert set(last["parts"]) == set(PARTS)
+    assert len(last["prior_shift"]) == len(last["prevalence"]) == len(LABELS)
+    assert last["seconds"] > 0
+    assert (unbroken / "run.json").exists()
+    assert list((unbroken / "tensorboard").iterdir())
+    assert not list(unbroken.glob("*.part"))
+
+
+def test_the_recipe_of_a_checkpoint_can_be_read_back(unbroken: Path) -> None:
+    recipe = recipe_of(checkpoint(unbroken)["recipe"])
+
+    assert recipe.architecture == "test_resnet"
+    assert recipe.augmentation.flip
+    assert recipe.precision == "fp32"
+
+
+def test_a_run_killed_in_mid_epoch_ends_like_an_unbroken_one(
+    cache: Path, tmp_path: Path, unbroken: Path
 ) -> None:
-    run(ct_ich, tmp_path, "--epochs=1")
-    run(ct_ich, tmp_path, "--epochs=2", "--resume")
+    arguments = command(cache, tmp_path, "--epochs=2")
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "model.train", *arguments, "--checkpoint-minutes=0"],
+        cwd=PROJECT_ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not (tmp_path / "last.pt").exists():
+        with suppress(subprocess.TimeoutExpired):
+            assert killed.wait(timeout=0.01) is None, "it ended before a checkpoint appeared"
+    killed.kill()
+    killed.wait()
+    stopped = checkpoint(tmp_path)
+    assert stopped["step"] > 0
 
-    with (tmp_path / "log.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [row["epoch"] for row in rows] == ["1", "2"]
-    content = train.load_checkpoint(tmp_path / "last.pt")
-    assert content["epoch"] == 2
-    assert content["recipe"]["seed"] == 1
-    assert set(content["parts"]) == {"train", "calibrate", "test"}
-    assert len(content["prior_shift"]) == len(LABELS)
-    assert (tmp_path / "best.pt").exists()
-    assert not list(tmp_path.glob("*.part"))
+    train.main(arguments)
 
-
-def test_a_resumed_run_ends_exactly_like_an_unbroken_one(ct_ich: Path, tmp_path: Path) -> None:
-    data = train.load_data(ct_ich, ct_ich / "cache")
-    rows = np.arange(len(data.targets))
-    unbroken = train.start(RECIPE, [0.3] * 6)
-    train.train_one_epoch(unbroken, data, rows, RECIPE)
-    train.save_checkpoint(tmp_path / "first.pt", unbroken, {})
-    train.train_one_epoch(unbroken, data, rows, RECIPE)
-
-    resumed = train.start(RECIPE, [0.9] * 6)
-    train.restore(resumed, train.load_checkpoint(tmp_path / "first.pt"))
-    train.train_one_epoch(resumed, data, rows, RECIPE)
-
-    for name, value in unbroken.average.state_dict().items():
-        assert torch.equal(value, resumed.average.state_dict()[name]), name
+    assert_same_weights(checkpoint(tmp_path), checkpoint(unbroken))
+    mine, theirs = read_log(tmp_path), read_log(unbroken)
+    for name in ("epoch", "train_loss", "held_out_loss", "learning_rate"):
+        assert [row[name] for row in mine] == [row[name] for row in theirs]
 
 
-def test_a_loss_that_is_no_number_ends_the_run(ct_ich: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"The loss is nan in epoch 1, step 2"):
-        run(ct_ich, tmp_path, "--epochs=1", "--learning-rate=1e38")
+def test_a_run_stops_when_its_time_is_up_and_goes_on(
+    cache: Path, tmp_path: Path, unbroken: Path
+) -> None:
+    train.main(command(cache, tmp_path, "--epochs=2", "--minutes=0"))
+    stopped = checkpoint(tmp_path)
+
+    train.main(command(cache, tmp_path, "--epochs=2"))
+
+    assert (stopped["epoch"], stopped["step"]) == (0, 1)
+    assert_same_weights(checkpoint(tmp_path), checkpoint(unbroken))
 
 
-def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
-    (tmp_path / "last.pt").write_bytes(b"damaged")
+def test_a_finished_run_is_left_as_it_is(cache: Path, unbroken: Path) -> None:
+    before = (unbroken / "last.pt").stat().st_mtime_ns
 
-    with pytest.raises(TrainingError, match=r"The checkpoint last\.pt cannot be read"):
-        train.load_checkpoint(tmp_path / "last.pt")
+    train.main(command(cache, unbroken, "--epochs=2"))
 
-
-def test_positives_make_up_the_wanted_share_of_draws() -> None:
-    targets = targets_with(positives=10, negatives=90)
-
-    weights = sampling_weights(targets, 0.35)
-
-    assert weights.sum() == pytest.approx(1)
-    assert weights[:10].sum() == pytest.approx(0.35)
+    assert (unbroken / "last.pt").stat().st_mtime_ns == before
 
 
-def test_a_rare_subtype_is_drawn_more_often_than_a_common_one() -> None:
-    targets = targets_with(positives=20, negatives=20)
-    targets[0, 1:] = (0, 0, 0, 0, 1)
-
-    weights = sampling_weights(targets, 0.5)
-
-    assert weights[0] > weights[1]
+def test_a_run_does_not_go_on_with_another_recipe(cache: Path, unbroken: Path) -> None:
+    with pytest.raises(
+        TrainingError, match=r"last\.pt belongs to another run \(recipe\.epochs is 2 there, 3 here"
+    ):
+        train.main(command(cache, unbroken, "--epochs=3", "--no-flip"))
 
 
-@pytest.mark.parametrize(("positives", "negatives"), [(4, 0), (0, 4)])
-def test_one_class_alone_cannot_be_trained_on(positives: int, negatives: int) -> None:
-    with pytest.raises(TrainingError, match="slices with and slices without hemorrhage"):
-        sampling_weights(targets_with(positives, negatives), 0.35)
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(
+    cache: Path, tmp_path: Path
+) -> None:
+    arguments = command(cache, tmp_path, "--epochs=1", "--learning-rate=1e30", "--warm-up=0.2")
+
+    with pytest.raises(TrainingError, match=r"The loss is (nan|inf) in epoch 1, step 2"):
+        train.main([*arguments, "--checkpoint-minutes=0"])
+
+    assert checkpoint(tmp_path)["step"] == 1
+    assert [path.name for path in tmp_path.glob("*.pt*")] == ["last.pt"]
 
 
-def test_the_prior_shift_takes_logits_back_to_the_true_prevalence() -> None:
-    targets = targets_with(positives=10, negatives=90)
-    weights = sampling_weights(targets, 0.5)
+def test_a_full_disk_ends_the_run_and_keeps_the_checkpoint(cache: Path, tmp_path: Path) -> None:
+    train.main(command(cache, tmp_path, "--epochs=1", "--minutes=0"))
+    (tmp_path / "last.pt.part").symlink_to("/dev/full")
 
-    shift = prior_shift(targets, weights)
+    with pytest.raises(TrainingError, match=r"last\.pt cannot be written: .*No space left"):
+        train.main(command(cache, tmp_path, "--epochs=1", "--checkpoint-minutes=0"))
 
-    drawn_log_odds = 0.0
-    assert 1 / (1 + np.exp(-(drawn_log_odds + shift[0]))) == pytest.approx(0.1)
-    assert shift[5] == pytest.approx(0)
+    assert checkpoint(tmp_path)["step"] == 1
+
+
+def test_two_caches_three_slices_and_every_option_train(cache: Path, tmp_path: Path) -> None:
+    other = write_cache(tmp_path / "other", patients=10, slices=4, seed=5, name="other")
+    options = ["--slices-per-input=3", "--pooling=gem", "--sampling=hybrid", "--precision=bf16"]
+    options += ["--accumulate=2", "--workers=2", "--slices-per-epoch=24", "--no-channels-last"]
+
+    train.main([*command(cache, tmp_path / "run", "--epochs=1"), f"--cache={other}:0.3", *options])
+
+    content = checkpoint(tmp_path / "run")
+    assert [item["weight"] for item in content["caches"]] == [1.0, 0.3]
+    assert content["folds"] == str(cache / "folds-other.csv")
+    assert content["prior_shift"][0] != 0
+    assert content["spec"]["slices_per_input"] == 3
+
+
+def test_rotations_hold_out_other_patients(cache: Path, tmp_path: Path) -> None:
+    tests = []
+    for rotation in range(2):
+        run = tmp_path / str(rotation)
+        train.main(
+            command(cache, run, "--epochs=1", "--slices-per-epoch=4", f"--rotation={rotation}")
+        )
+        tests.append(set(checkpoint(run)["parts"]["test"]))
+
+    assert not tests[0] & tests[1]
+
+
+def change_slices(cache: Path, folder: Path, column: str, value: Any, every: int = 1) -> Path:
+    """Copy a cache and overwrite a column of every n-th slice."""
+    shutil.copytree(cache, folder)
+    (folder / "folds.csv").unlink(missing_ok=True)
+    frame = pd.read_parquet(folder / "slices.parquet")
+    frame.loc[::every, column] = value
+    frame.to_parquet(folder / "slices.parquet")
+    return folder
+
+
+def test_blank_and_contradictory_slices_are_left_out_and_counted(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    doubtful = change_slices(cache, tmp_path / "doubtful", "blank", value=True, every=4)
+    frame = pd.read_parquet(doubtful / "slices.parquet")
+    # Of one patient with and without hemorrhage: the same image, labelled in two ways.
+    same = frame["name"].isin([f"p001_{number:03d}.dcm" for number in (1, 2)])
+    frame.loc[same, "pixel_hash"] = "0" * 32
+    frame.to_parquet(doubtful / "slices.parquet")
+    run = tmp_path / "run"
+
+    train.main(command(doubtful, run, "--epochs=1", "--slices-per-epoch=4"))
+
+    shown = " ".join(capsys.readouterr().out.split())
+    patients = checkpoint(run)["parts"]["train"]
+    twice = 2 * ("simulated:p001" in patients)
+    assert (
+        f"{3 * len(patients) - twice} slices to learn from (left out: {len(patients)} near-blank, "
+        f"{twice} identical with other labels)" in shown
+    )
+
+
+def test_only_one_class_cannot_be_trained_on(cache: Path, tmp_path: Path) -> None:
+    negative = change_slices(cache, tmp_path / "negative", list(LABELS), 0)
+
+    with pytest.raises(TrainingError, match=r"/negative: Training needs slices with and slices"):
+        train.main(command(negative, tmp_path / "run", "--epochs=1"))
+
+
+def test_an_empty_train_part_is_told(cache: Path, tmp_path: Path) -> None:
+    blank = change_slices(cache, tmp_path / "blank", "blank", value=True)
+
+    with pytest.raises(TrainingError, match=r"No slice of .*/blank is left for training"):
+        train.main(command(blank, tmp_path / "run", "--epochs=1"))
+
+
+def test_a_cache_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"/nowhere holds no cache"):
+        train.main(command(tmp_path / "nowhere", tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--batch-size=0", r"--batch-size is 0; it must be at least 1\."),
+        ("--positive-share=1", r"--positive-share is 1\.0; it must be from 0\.001 to 0\.999\."),
+        ("--learning-rate=0", r"--learning-rate is 0\.0; it must be above 0\."),
+        ("--epochs=0", r"--epochs is 0; it must be from 1 to"),
+        ("--architecture=resnet49", r"The network resnet49 is unknown"),
+    ],
+)
+def test_an_option_out_of_its_limits_is_named(
+    cache: Path, tmp_path: Path, option: str, message: str
+) -> None:
+    with pytest.raises(TrainingError, match=message):
+        train.main(command(cache, tmp_path / "run", option))
+
+
+def test_the_command_tells_what_is_wrong_in_one_line(tmp_path: Path) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-m", "model.train", *command(tmp_path, tmp_path / "run")],
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert finished.returncode == 1
+    assert finished.stderr.startswith(f"falx: {tmp_path} holds no cache")
+    assert finished.stderr.count("\n") == 1
+
+
+def test_a_cache_may_be_weighted_and_its_path_may_hold_a_colon() -> None:
+    assert named_caches(["a", "b:0.3", "c:d", "c:d:2"]) == [
+        (Path("a"), 1.0),
+        (Path("b"), 0.3),
+        (Path("c:d"), 1.0),
+        (Path("c:d"), 2.0),
+    ]
+    with pytest.raises(TrainingError, match=r"--cache a:0: the weight must be above 0"):
+        named_caches(["a:0"])
 
 
 def test_the_loss_is_the_metric() -> None:
     logits = torch.tensor([[0.3, -1.0, 2.0, 0.0, -0.5, 1.0]])
     targets = torch.tensor([[1.0, 0.0, 1.0, 0.0, 0.0, 0.0]])
 
-    loss = train.weighted_bce(logits, targets).item()
+    loss = train.weighted_bce(logits, targets, METRIC_WEIGHTS).item()
 
     metric = weighted_log_loss(targets.numpy().astype(np.int64), logits.sigmoid().numpy())
     assert loss == pytest.approx(metric, rel=1e-5)
 
 
 def test_the_learning_rate_warms_up_then_falls_to_nothing() -> None:
-    recipe = train.Recipe(size=32, epochs=10, slices_per_epoch=40, batch_size=2)
-    state = train.start(recipe, [0.3] * 6)
-    rates = []
-    for _ in range(200):
-        rates.append(state.optimiser.param_groups[0]["lr"])
-        state.optimiser.step()
-        state.schedule.step()
+    rates = [train.rate_at(step, steps=200, warm_up=0.05) for step in range(201)]
 
-    assert rates[0] == pytest.approx(recipe.learning_rate / 10)
-    assert max(rates) == pytest.approx(recipe.learning_rate)
-    assert rates[-1] < recipe.learning_rate / 1000
+    assert rates[:10] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[200] == pytest.approx(0)

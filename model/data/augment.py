@@ -65,18 +65,18 @@ def network_input(
     Returns
     -------
     float32[B, 3 C, size, size], normalised as in serving, slice by slice: its three windows.
-    Sampled at twice the size and averaged, which stands in for the antialiased resize of
-    `Preprocess`.
+    Sampled finer and averaged, which stands in for the antialiased resize of `Preprocess`.
     """
     batch, slices = hu.shape[:2]
     windowed = vary_windows(vary_hu(hu.to(torch.float32), augmentation), augmentation)
     theta = compose(random_affine(batch, augmentation).to(hu.device), placement)
-    shape = [batch * slices, len(MODEL_WINDOWS), 2 * size, 2 * size]
+    finer = max(2, hu.shape[-1] // size)
+    shape = [batch * slices, len(MODEL_WINDOWS), finer * size, finer * size]
     grid = functional.affine_grid(theta.flatten(0, 1), shape, align_corners=False)
     # Outside the crop all three windows are 0, as they are for air.
     sampled = functional.grid_sample(windowed.flatten(0, 1), grid, align_corners=False)
     channels = slices * len(MODEL_WINDOWS)
-    return normalise(functional.avg_pool2d(sampled, 2)).reshape(batch, channels, size, size)
+    return normalise(functional.avg_pool2d(sampled, finer)).reshape(batch, channels, size, size)
 
 
 def vary_hu(hu: Tensor, augmentation: Augmentation) -> Tensor:
