@@ -64,7 +64,7 @@ def test_two_processes_learn_what_one_learns_in_two_batches_a_step(
     )
     weights, others = checkpoint(tmp_path)["network"], checkpoint(two)["network"]
     for name, value in weights.items():
-        # Adam makes much of the last bit of a small gradient, and statistics are of half the slices.
+        # Adam makes much of a small gradient's last bit; statistics are of half the slices.
         if "running" not in name and "num_batches" not in name:
             assert (value - others[name]).abs().mean() < 1e-4, name
     assert checkpoint(two)["processes"] == 2

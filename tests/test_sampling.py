@@ -82,7 +82,7 @@ def test_draws_in_two_spans_are_those_of_one(sampling: str) -> None:
     targets = targets_with(positives=3, negatives=10)
 
     def take(span: range) -> list[int]:
-        return draw(targets, sampling, 0.35, span, (7, 1)).tolist()
+        return list(draw(targets, sampling, 0.35, span, (7, 1)))
 
     assert take(range(20)) + take(range(20, 45)) == take(range(45))
 

@@ -184,12 +184,14 @@ def test_rotations_hold_out_other_patients(cache: Path, tmp_path: Path) -> None:
     assert not tests[0] & tests[1]
 
 
-def change_slices(cache: Path, folder: Path, column: str, value: Any, every: int = 1) -> Path:
-    """Copy a cache and overwrite a column of every n-th slice."""
+def change_slices(
+    cache: Path, folder: Path, columns: list[str], value: Any, every: int = 1
+) -> Path:
+    """Copy a cache and overwrite columns of every n-th slice."""
     shutil.copytree(cache, folder)
     (folder / "folds.csv").unlink(missing_ok=True)
     frame = pd.read_parquet(folder / "slices.parquet")
-    frame.loc[::every, column] = value
+    frame.loc[::every, columns] = value
     frame.to_parquet(folder / "slices.parquet")
     return folder
 
@@ -197,7 +199,7 @@ def change_slices(cache: Path, folder: Path, column: str, value: Any, every: int
 def test_blank_and_contradictory_slices_are_left_out_and_counted(
     cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    doubtful = change_slices(cache, tmp_path / "doubtful", "blank", value=True, every=4)
+    doubtful = change_slices(cache, tmp_path / "doubtful", ["blank"], value=True, every=4)
     frame = pd.read_parquet(doubtful / "slices.parquet")
     # Of one patient with and without hemorrhage: the same image, labelled in two ways.
     same = frame["name"].isin([f"p001_{number:03d}.dcm" for number in (1, 2)])
@@ -224,7 +226,7 @@ def test_only_one_class_cannot_be_trained_on(cache: Path, tmp_path: Path) -> Non
 
 
 def test_an_empty_train_part_is_told(cache: Path, tmp_path: Path) -> None:
-    blank = change_slices(cache, tmp_path / "blank", "blank", value=True)
+    blank = change_slices(cache, tmp_path / "blank", ["blank"], value=True)
 
     with pytest.raises(TrainingError, match=r"No slice of .*/blank is left for training"):
         train.main(command(blank, tmp_path / "run", "--epochs=1"))
