@@ -1,0 +1,1 @@
+"""Bleeding on demand: hemorrhage of all subtypes, and what resembles it, put into real slices."""

@@ -1,0 +1,227 @@
+"""A slice as the lesions see it: its pixels, what they are, and where they lie in the head."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from model.data.simulate.grid import Grid
+from model.data.simulate.head_frame import HeadFrame
+from model.data.simulate.series_anatomy import (
+    DEPTH_STEP_MM,
+    INSIDE,
+    VENTRICLE,
+    SeriesAnatomy,
+)
+
+FLUID_HU: Final = 8.0
+"""Cerebrospinal fluid: 0 to 15 HU."""
+
+_Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Box:
+    """A part of a slice: rows top..bottom-1, columns left..right-1."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def part(self) -> tuple[slice, slice]:
+        """Index of the part in an array of the slice."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+
+@dataclass(frozen=True)
+class SliceView:
+    """One slice of an understood series.
+
+    Parameters
+    ----------
+    hu
+        float32[H, W].
+    inside, ventricle
+        bool[H, W].
+    depth_mm
+        float32[H, W], from the inner table.
+    brain_hu, noise_hu
+        Of this slice.
+    thickness_mm
+        Of the slice, for partial volume along z.
+    """
+
+    hu: _Floats
+    inside: NDArray[np.bool_]
+    ventricle: NDArray[np.bool_]
+    depth_mm: _Floats
+    grid: Grid
+    frame: HeadFrame
+    brain_hu: float
+    noise_hu: float
+    thickness_mm: float
+
+    @property
+    def below(self) -> float:
+        """Distance of the slice below the vertex, in mm of a usual head."""
+        return self.frame.below_vertex(self.grid.z_mm)
+
+    def box(self, x: float, y: float, half_x: float, half_y: float) -> Box | None:
+        """Cut the pixels within half_x and half_y (mm) of a point; None where there is none."""
+        height, width = self.hu.shape
+        step = self.grid.pixel_mm
+        left = max(int((x - half_x - self.grid.left_mm) / step), 0)
+        right = min(int((x + half_x - self.grid.left_mm) / step) + 2, width)
+        top = max(int((y - half_y - self.grid.top_mm) / step), 0)
+        bottom = min(int((y + half_y - self.grid.top_mm) / step) + 2, height)
+        if right - left < 3 or bottom - top < 3:
+            return None
+        return Box(top, bottom, left, right)
+
+    @cached_property
+    def head_box(self) -> Box:
+        """The smallest box around all that is inside."""
+        rows = np.flatnonzero(self.inside.any(axis=1))
+        columns = np.flatnonzero(self.inside.any(axis=0))
+        if not len(rows):
+            return Box(0, 3, 0, 3)
+        height, width = self.hu.shape
+        return Box(
+            max(int(rows[0]) - 2, 0),
+            min(int(rows[-1]) + 3, height),
+            max(int(columns[0]) - 2, 0),
+            min(int(columns[-1]) + 3, width),
+        )
+
+    def places(self, box: Box) -> tuple[_Floats, _Floats]:
+        """Positions in mm: x float32[1, w], y float32[h, 1]."""
+        return self.grid.x_mm(box.left, box.right), self.grid.y_mm(box.top, box.bottom)
+
+    def head_places(self, box: Box) -> tuple[_Floats, _Floats]:
+        """Across the midline and behind the middle, in mm of a usual head, float32[h, w]."""
+        x, y = self.places(box)
+        scale = np.float32(self.frame.scale)
+        return self.frame.across(x, y, self.grid.z_mm) / scale, self.frame.along(x, y) / scale
+
+    def levels(self, count: int = 3) -> list[float]:
+        """Heights z in mm within the slice, over which partial volume is averaged."""
+        steps = (np.arange(count) + 0.5) / count - 0.5
+        return [float(self.grid.z_mm + step * self.thickness_mm) for step in steps]
+
+    @cached_property
+    def _inward(self) -> tuple[_Floats, _Floats]:
+        part = self.head_box.part
+        rough = ndimage.gaussian_filter(self.depth_mm[part][::2, ::2], 2.0 / self.grid.pixel_mm)
+        down, right = (np.repeat(np.repeat(g, 2, 0), 2, 1) for g in np.gradient(rough))
+        height, width = self.depth_mm[part].shape
+        length = np.sqrt(down**2 + right**2) + np.float32(1e-4)
+        return (down / length)[:height, :width], (right / length)[:height, :width]
+
+    def inward(self, box: Box) -> tuple[_Floats, _Floats]:
+        """Direction away from the nearest inner table (down, right), float32[h, w] each."""
+        outer = self.head_box
+        shape = (box.bottom - box.top, box.right - box.left)
+        found = []
+        for whole in self._inward:
+            out = np.zeros(shape, np.float32)
+            top, left = max(box.top, outer.top), max(box.left, outer.left)
+            bottom, right = min(box.bottom, outer.bottom), min(box.right, outer.right)
+            if bottom > top and right > left:
+                out[top - box.top : bottom - box.top, left - box.left : right - box.left] = whole[
+                    top - outer.top : bottom - outer.top, left - outer.left : right - outer.left
+                ]
+            found.append(out)
+        return found[0], found[1]
+
+    def fluid(self, box: Box) -> _Floats:
+        """Share of each pixel that is cerebrospinal fluid, 0..1, from its HU."""
+        hu = np.clip(self.hu[box.part], -20, 80)
+        smooth = ndimage.gaussian_filter(hu, 0.5 / self.grid.pixel_mm)
+        top = self.brain_hu - 4.0
+        share = np.clip((top - smooth) / (top - FLUID_HU), 0, 1) * self.inside[box.part]
+        return np.asarray(share, np.float32)
+
+
+@dataclass(frozen=True)
+class Deposit:
+    """What a lesion puts into a slice.
+
+    Parameters
+    ----------
+    box
+        Where.
+    share
+        float32[h, w], 0..1: how much of each pixel becomes `blood_hu`.
+    blood_hu
+        float32[h, w] or one number.
+    fills
+        True: takes the place of cerebrospinal fluid, `share` of which is in the pixel.
+    extra_hu
+        float32[h, w], added before the blood: oedema; None for none.
+    """
+
+    box: Box
+    share: _Floats
+    blood_hu: _Floats | float
+    fills: bool = False
+    extra_hu: _Floats | None = None
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How a lesion pushes tissue away: each pixel shows what lay `down`, `right` pixels from it."""
+
+    box: Box
+    down: _Floats
+    right: _Floats
+
+
+class Lesion(Protocol):
+    """One bleed, or what resembles one, in all slices of a series."""
+
+    @property
+    def kind(self) -> str:
+        """A subtype of `model.labels.SUBTYPES`, or the name of a look-alike."""
+        ...
+
+    def describe(self) -> str:
+        """One line for the reader."""
+        ...
+
+    def shift(self, view: SliceView) -> Shift | None:
+        """Return how it moves the tissue around it in a slice."""
+        ...
+
+    def deposit(self, view: SliceView) -> Deposit | None:
+        """Return what it puts into a slice, after the tissue has been moved."""
+        ...
+
+
+def view_slice(
+    hu: NDArray[np.int16], anatomy: SeriesAnatomy, index: int, thickness_mm: float
+) -> SliceView:
+    """Make the view of slice `index`, whose HU are given (int16[H, W])."""
+    if anatomy.frame is None:
+        raise ValueError("The series shows no brain.")
+    codes = anatomy.codes[index]
+    return SliceView(
+        hu=hu.astype(np.float32),
+        inside=(codes & INSIDE) > 0,
+        ventricle=(codes & VENTRICLE) > 0,
+        depth_mm=anatomy.depths[index] * np.float32(DEPTH_STEP_MM),
+        grid=anatomy.grids[index],
+        frame=anatomy.frame,
+        brain_hu=float(anatomy.brain_hu[index]),
+        noise_hu=float(anatomy.noise_hu[index]),
+        thickness_mm=thickness_mm,
+    )
+
+
+def edge_share(distance_mm: _Floats, pixel_mm: float) -> _Floats:
+    """Share of a pixel within a border, from its distance inward; as blurred as a soft kernel."""
+    return np.clip(0.5 + distance_mm / np.float32(1.7 * pixel_mm), 0, 1)

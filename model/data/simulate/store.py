@@ -1,0 +1,127 @@
+"""Anatomy kept beside a cache: found once a series, mapped into memory afterwards."""
+
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from model.data.cached import CachedSet, open_cache
+from model.data.simulate.grid import Grid, cached_grids
+from model.data.simulate.head_frame import HeadFrame
+from model.data.simulate.series_anatomy import SeriesAnatomy, series_anatomy
+from model.errors import TrainingError
+
+VERSION: Final = 1
+FOLDER: Final = "anatomy"
+_USUAL_THICKNESS_MM: Final = 5.0
+
+
+@dataclass(frozen=True)
+class StoredSeries:
+    """A series without bleeding, ready for insertion.
+
+    Parameters
+    ----------
+    name, patient
+        Of the series, and of the patient it belongs to.
+    rows
+        int64[S], rows of the cache's `hu`, ascending to the vertex.
+    anatomy
+        Its codes and depths are mapped into memory.
+    thickness_mm
+        Of its slices.
+    """
+
+    name: str
+    patient: str
+    rows: NDArray[np.int64]
+    anatomy: SeriesAnatomy
+    thickness_mm: float
+
+
+def negative_series(cached: CachedSet) -> list[pd.DataFrame]:
+    """List the series of a cache in which no slice bleeds, with their slices in order."""
+    patients = cached.frame.groupby("patient")["any"].transform("max")
+    frame = cached.frame[patients == 0]
+    return [group for _, group in frame.groupby("series", sort=True)]
+
+
+def build_store(folder: Path, workers: int | None = None) -> None:
+    """Find the anatomy of all negative series of the cache in `folder`, one file a series."""
+    cached = open_cache(folder)
+    target = folder / FOLDER
+    target.mkdir(exist_ok=True)
+    with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
+        numbers = range(len(negative_series(cached)))
+        list(pool.map(_build_one, [folder] * len(numbers), numbers))
+    (target / "anatomy.json").write_text(json.dumps({"version": VERSION, "series": len(numbers)}))
+
+
+def _build_one(folder: Path, number: int) -> None:
+    cached = open_cache(folder)
+    frame = negative_series(cached)[number]
+    grids = cached_grids(frame, cached.size)
+    known = bool(frame["spacing_row_mm"].notna().all())
+    hu = [np.array(cached.hu[row]) for row in frame["row"]]
+    found = series_anatomy(hu, grids, spacing_known=known)
+    name = folder / FOLDER / f"{number:05d}"
+    np.save(name.with_suffix(".codes.npy"), found.codes)
+    np.save(name.with_suffix(".depths.npy"), found.depths)
+    text: dict[str, Any] = {
+        "grids": [asdict(grid) for grid in found.grids],
+        "good": found.good.tolist(),
+        "brain_hu": found.brain_hu.tolist(),
+        "noise_hu": found.noise_hu.tolist(),
+        "frame": None if found.frame is None else asdict(found.frame),
+    }
+    name.with_suffix(".json").write_text(json.dumps(text))
+
+
+def open_store(cached: CachedSet) -> list[StoredSeries]:
+    """Open the anatomy of a cache's negative series; series without a good slice are left out.
+
+    Raises
+    ------
+    TrainingError
+        It was not made, or by another version.
+    """
+    target = cached.folder / FOLDER
+    series = negative_series(cached)
+    try:
+        description = json.loads((target / "anatomy.json").read_text())
+    except (OSError, ValueError) as problem:
+        raise TrainingError(
+            f"{target} holds no anatomy: make it with `python -m model.simulate --cache "
+            f"{cached.folder}`."
+        ) from problem
+    if description != {"version": VERSION, "series": len(series)}:
+        raise TrainingError(f"{target} is of another version or cache: delete it and make it anew.")
+    opened = [_open_one(target / f"{n:05d}", frame) for n, frame in enumerate(series)]
+    return [one for one in opened if one.anatomy.good.any()]
+
+
+def _open_one(name: Path, frame: pd.DataFrame) -> StoredSeries:
+    text = json.loads(name.with_suffix(".json").read_text())
+    anatomy = SeriesAnatomy(
+        grids=tuple(Grid(**grid) for grid in text["grids"]),
+        codes=np.load(name.with_suffix(".codes.npy"), mmap_mode="r"),
+        depths=np.load(name.with_suffix(".depths.npy"), mmap_mode="r"),
+        good=np.array(text["good"], np.bool_),
+        brain_hu=np.array(text["brain_hu"], np.float32),
+        noise_hu=np.array(text["noise_hu"], np.float32),
+        frame=None if text["frame"] is None else HeadFrame(**text["frame"]),
+    )
+    thickness = frame["thickness_mm"].median()
+    return StoredSeries(
+        name=str(frame["series"].iloc[0]),
+        patient=str(frame["patient"].iloc[0]),
+        rows=frame["row"].to_numpy(np.int64),
+        anatomy=anatomy,
+        thickness_mm=float(thickness) if thickness > 0 else _USUAL_THICKNESS_MM,
+    )

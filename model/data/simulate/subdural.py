@@ -1,0 +1,309 @@
+"""Subdural hematoma: a crescent over the convexity, or a layer along falx and tentorium."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.data.simulate.chance import Spot, log_uniform, noise_shift, slice_z
+from model.data.simulate.noise import noise_plane
+from model.data.simulate.series_anatomy import SeriesAnatomy
+from model.data.simulate.slice_view import Box, Deposit, Shift, SliceView, edge_share
+
+_RADIUS_MM: Final = 68.0
+"""Of the convexity of a usual head: turns angles into lengths."""
+
+
+@dataclass(frozen=True)
+class BloodAge:
+    """What a collection is made of: HU of its upper and its dependent part, and how uneven."""
+
+    name: str
+    hu: float
+    dependent_hu: float
+    patchy_hu: float
+
+
+def draw_age(rng: np.random.Generator) -> BloodAge:
+    """Draw an age: acute 50 to 85 HU, subacute as bright as brain, chronic 10 to 30, or mixed.
+
+    Ages and densities after Osborn's Brain, and Lee et al. 1997 (Clinical Neurology and
+    Neurosurgery 99: on the density of subdural hematomas over time), in outline.
+    """
+    chance = rng.random()
+    if chance < 0.66:
+        hu = float(rng.uniform(54, 78))
+        return BloodAge("acute", hu, hu + float(rng.uniform(0, 6)), float(rng.uniform(1.5, 4)))
+    if chance < 0.76:
+        hu = float(rng.uniform(36, 46))
+        return BloodAge("near isodense", hu, hu + float(rng.uniform(0, 10)), 3.0)
+    if chance < 0.9:
+        hu = float(rng.uniform(26, 45))
+        return BloodAge("mixed", hu, float(rng.uniform(50, 70)), float(rng.uniform(7, 13)))
+    hu = float(rng.uniform(12, 25))
+    return BloodAge("chronic", hu, hu + float(rng.uniform(0, 15)), 2.0)
+
+
+@dataclass(frozen=True)
+class ConvexitySubdural:
+    """A crescent along the inner table of one side, across sutures but not across the midline.
+
+    Parameters
+    ----------
+    side
+        1 for the image's right, -1 for its left.
+    angle, half_angle
+        Its middle and half its length, radians from the front about the head's middle.
+    z_mm, half_height_mm
+        Its middle and half its height.
+    thick_mm
+        In the middle.
+    age
+        Of its blood.
+    """
+
+    side: int
+    angle: float
+    half_angle: float
+    z_mm: float
+    half_height_mm: float
+    thick_mm: float
+    age: BloodAge
+    seed: Spot
+    kind: str = "subdural"
+
+    def describe(self) -> str:
+        return (
+            f"subdural, convexity, {self.age.name}, {self.thick_mm:.0f} mm thick, "
+            f"{2 * self.half_angle * _RADIUS_MM:.0f} mm long, {self.age.hu:.0f} HU"
+        )
+
+    def _thickness(self, view: SliceView, box: Box, z: float) -> NDArray[np.float32]:
+        """Thickness over every pixel, mm; below 0 where it does not reach."""
+        across, along = view.head_places(box)
+        angle = np.arctan2(across * self.side, -along)
+        ends = ((angle - self.angle) / self.half_angle) ** 2
+        height = ((z - self.z_mm) / self.half_height_mm) ** 2
+        inner = 1 - ends - height
+        x, y = view.places(box)
+        wave = noise_plane(x, y, z, 26.0, self.seed, octaves=1)
+        taper = np.sign(inner) * np.sqrt(np.abs(inner))
+        midline = np.clip((across * self.side - 1.5) / 5, -0.4, 1)
+        thick = self.thick_mm * taper * (1 + 0.22 * np.clip(wave, -2, 2))
+        return np.asarray(np.minimum(thick, np.maximum(thick, 0.1) * midline), np.float32)
+
+    def _at_convexity(self, view: SliceView, box: Box) -> NDArray[np.float32]:
+        """1 where the nearest bone is the convexity, 0 along petrous bone and sphenoid."""
+        across, along = view.head_places(box)
+        down, right = view.inward(box)
+        first, second = view.frame.directions()
+        inward_across = right * first[0] + down * first[1]
+        inward_along = right * second[0] + down * second[1]
+        length = np.sqrt(across**2 + along**2) + 1e-3
+        outward = -(inward_across * across + inward_along * along) / length
+        return np.asarray(np.clip((outward - 0.2) / 0.3, 0, 1), np.float32)
+
+    def shift(self, view: SliceView) -> Shift | None:
+        if self.thick_mm < 2.5:
+            return None
+        box = view.head_box
+        thick = np.clip(self._thickness(view, box, view.grid.z_mm), 0, None)
+        if thick.max(initial=0) < 1.0:
+            return None
+        thick *= self._at_convexity(view, box)
+        depth = view.depth_mm[box.part]
+        reach = 58.0 * view.frame.scale
+        fade = 1 - np.clip((depth - thick) / np.maximum(reach - thick, 5), 0, 1)
+        push = np.minimum(0.88 * thick * fade**1.2, np.maximum(depth - 1.8, 0))
+        push /= np.float32(view.grid.pixel_mm)
+        down, right = view.inward(box)
+        return Shift(box, -down * push, -right * push)
+
+    def deposit(self, view: SliceView) -> Deposit | None:
+        if abs(view.grid.z_mm - self.z_mm) > self.half_height_mm + view.thickness_mm:
+            return None
+        box = view.head_box
+        depth = view.depth_mm[box.part]
+        total = np.zeros(depth.shape, np.float32)
+        levels = view.levels(2)
+        for z in levels:
+            total += edge_share(self._thickness(view, box, z) - depth, view.grid.pixel_mm)
+        share = total / len(levels) * view.inside[box.part] * self._at_convexity(view, box)
+        if share.max(initial=0) < 0.25:
+            return None
+        return Deposit(box, share, _blood(self.age, view, box, self.seed))
+
+
+@dataclass(frozen=True)
+class FalxSubdural:
+    """A thin layer along one side of the falx, in the interhemispheric fissure.
+
+    Parameters
+    ----------
+    side
+        1 for the image's right, -1 for its left.
+    along, half_along
+        Its middle behind the head's middle, and half its length, mm of a usual head.
+    z_mm, half_height_mm, thick_mm, age
+        As in `ConvexitySubdural`.
+    """
+
+    side: int
+    along: float
+    half_along: float
+    z_mm: float
+    half_height_mm: float
+    thick_mm: float
+    age: BloodAge
+    seed: Spot
+    kind: str = "subdural"
+
+    def describe(self) -> str:
+        return f"subdural, falx, {self.age.name}, {self.thick_mm:.0f} mm thick, {self.age.hu:.0f} HU"
+
+    def shift(self, view: SliceView) -> Shift | None:  # noqa: ARG002
+        return None
+
+    def deposit(self, view: SliceView) -> Deposit | None:
+        height = ((view.grid.z_mm - self.z_mm) / self.half_height_mm) ** 2
+        if height >= 1:
+            return None
+        box = view.head_box
+        across, along = view.head_places(box)
+        x, y = view.places(box)
+        wave = noise_plane(x, y, view.grid.z_mm, 22.0, self.seed, octaves=2)
+        inner = 1 - ((along - self.along) / self.half_along) ** 2 - height
+        thick = self.thick_mm * np.sign(inner) * np.sqrt(np.abs(inner)) * (1 + 0.2 * wave)
+        # The falx bows a little from the plane; blood lies on one side of it.
+        bow = 0.9 * noise_plane(x, y, view.grid.z_mm, 60.0, self.seed, octaves=1)
+        beside = (across - bow) * self.side
+        distance = np.minimum(thick - beside, beside + 0.7)
+        distance = np.minimum(distance, 0.5 * thick + 0.5)
+        share = edge_share(np.asarray(distance, np.float32), view.grid.pixel_mm)
+        share = share * view.inside[box.part] * fissure(view, box)
+        if share.max(initial=0) < 0.25:
+            return None
+        return Deposit(box, share, _blood(self.age, view, box, self.seed))
+
+
+def fissure(view: SliceView, box: Box) -> NDArray[np.float32]:
+    """1 where the falx stands between the hemispheres: not through corpus callosum or deeper."""
+    _, along = view.head_places(box)
+    open_from = np.interp(view.below, [46, 56, 76, 92], [-40.0, 30.0, 38.0, 70.0])
+    open_to = np.interp(view.below, [46, 56, 76, 92], [40.0, -34.0, -42.0, -70.0])
+    behind = np.clip((along - open_from) / 4, 0, 1)
+    before = np.clip((open_to - along) / 4, 0, 1)
+    return np.asarray(np.maximum(behind, before), np.float32)
+
+
+@dataclass(frozen=True)
+class TentorialSubdural:
+    """A layer on one leaf of the tentorium: a band with a sharp inner and a fading outer border.
+
+    Parameters
+    ----------
+    side
+        1 for the image's right, -1 for its left.
+    apex_below
+        How far below the vertex the leaves meet, mm of a usual head.
+    slope
+        mm that a leaf falls for a mm outward.
+    z_mm, half_height_mm, thick_mm, age
+        As in `ConvexitySubdural`; the thickness is vertical.
+    """
+
+    side: int
+    apex_below: float
+    slope: float
+    thick_mm: float
+    age: BloodAge
+    seed: Spot
+    kind: str = "subdural"
+
+    def describe(self) -> str:
+        return f"subdural, tentorium, {self.age.name}, {self.age.hu:.0f} HU"
+
+    def shift(self, view: SliceView) -> Shift | None:  # noqa: ARG002
+        return None
+
+    def deposit(self, view: SliceView) -> Deposit | None:
+        if not self.apex_below - 4 < view.below < self.apex_below + 34:
+            return None
+        box = view.head_box
+        across, along = view.head_places(box)
+        outward = across * self.side
+        x, y = view.places(box)
+        total = np.zeros(across.shape, np.float32)
+        levels = view.levels(4)
+        wave = noise_plane(x, y, view.grid.z_mm, 24.0, self.seed, octaves=2)
+        for z in levels:
+            # The leaf rises to the front, where its edge goes around the brain stem.
+            leaf = self.apex_below + self.slope * outward + 0.12 * (along - 25)
+            above = leaf - view.frame.below_vertex(z)
+            thick = self.thick_mm * (1 + 0.3 * wave)
+            total += edge_share(np.minimum(above, thick - above), 2 * view.grid.pixel_mm)
+        behind = np.clip((along - 12) / 8, 0, 1) * np.clip((outward - 2) / 3, 0, 1)
+        share = total / len(levels) * behind * view.inside[box.part]
+        if share.max(initial=0) < 0.25:
+            return None
+        return Deposit(box, np.asarray(share, np.float32), _blood(self.age, view, box, self.seed))
+
+
+def _blood(age: BloodAge, view: SliceView, box: Box, seed: Spot) -> NDArray[np.float32]:
+    """HU of the blood: settled to the back, uneven."""
+    x, y = view.places(box)
+    _, along = view.head_places(box)
+    settled = np.clip((along + 10) / 60, 0, 1)
+    if age.name == "mixed":
+        # Old and new blood layer, the border blurred by motion.
+        settled = np.clip((along - 20) / 14 + 0.5, 0, 1)
+    patchy = noise_plane(x, y, view.grid.z_mm, 11.0 if age.patchy_hu > 5 else 6.0, seed)
+    hu = age.hu + (age.dependent_hu - age.hu) * settled + age.patchy_hu * patchy
+    return np.asarray(np.clip(hu, 8, 90), np.float32)
+
+
+Subdural = ConvexitySubdural | FalxSubdural | TentorialSubdural
+
+
+def draw_subdural(anatomy: SeriesAnatomy, index: int, rng: np.random.Generator) -> Subdural:
+    """Draw one that slice `index` cuts."""
+    if anatomy.frame is None:
+        raise ValueError("The series shows no brain.")
+    below = anatomy.frame.below_vertex(anatomy.grids[index].z_mm)
+    side = 1 if rng.random() < 0.5 else -1
+    chance = rng.random()
+    if chance < 0.2 and below < 84:
+        acute = BloodAge("acute", float(rng.uniform(54, 74)), 66.0, 2.5)
+        height = float(rng.uniform(9, 30))
+        return FalxSubdural(
+            side=side,
+            along=float(rng.uniform(25, 62) if rng.random() < 0.65 else rng.uniform(-62, -25)),
+            half_along=float(rng.uniform(14, 36)),
+            z_mm=slice_z(anatomy, index, rng, height),
+            half_height_mm=height,
+            thick_mm=log_uniform(rng, 1.8, 6),
+            age=acute,
+            seed=noise_shift(rng),
+        )
+    if chance < 0.32 and 68 < below < 98:
+        hu = float(rng.uniform(55, 74))
+        return TentorialSubdural(
+            side=side,
+            apex_below=float(np.clip(below - rng.uniform(2, 22), 60, 80)),
+            slope=float(rng.uniform(0.6, 0.95)),
+            thick_mm=float(rng.uniform(3.0, 8.0)),
+            age=BloodAge("acute", hu, hu, 2.5),
+            seed=noise_shift(rng),
+        )
+    height = float(rng.uniform(14, 50))
+    return ConvexitySubdural(
+        side=side,
+        angle=float(rng.uniform(0.6, 2.5)),
+        half_angle=float(rng.uniform(0.4, 1.3)),
+        z_mm=slice_z(anatomy, index, rng, height),
+        half_height_mm=height,
+        thick_mm=log_uniform(rng, 2.4, 18),
+        age=draw_age(rng),
+        seed=noise_shift(rng),
+    )
