@@ -5,7 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.artifact import calibrated
+from app.config import PROJECT_ROOT
+from model.artifact import (
+    CARD_NAME,
+    INDETERMINATE,
+    LabelThresholds,
+    calibrated,
+    finding_state,
+    load_card,
+)
 from model.calibrate import (
     Wishes,
     calibrate,
@@ -137,3 +145,18 @@ def test_patients_studies_and_slices_are_counted() -> None:
 def test_an_impossible_wish_is_refused(option: str, value: str, problem: str) -> None:
     with pytest.raises(TrainingError, match=problem):
         parse_arguments(["--run", "runs/x", option, value])
+
+
+def test_a_card_with_the_thresholds_of_an_unknown_label_neither_flags_nor_clears() -> None:
+    card = load_card(PROJECT_ROOT / "model" / "weights" / CARD_NAME)
+    chosen = calibrate({64: without_label("epidural")}, Wishes())["thresholds"]["epidural"]
+    known = card.thresholds["epidural"]
+    unknown = LabelThresholds(
+        replace(known.screen, threshold=chosen["screen"]),
+        replace(known.alert, threshold=chosen["alert"]),
+    )
+    card = replace(card, thresholds={**card.thresholds, "epidural": unknown})
+
+    states = {finding_state("epidural", probability, card) for probability in (0.0, 0.5, 0.999)}
+
+    assert states == {INDETERMINATE}
