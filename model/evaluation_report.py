@@ -1,20 +1,16 @@
 """The report of an evaluation: figures with intervals, curves, worst errors, other runs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from model.bootstrap import OF_LABEL, Rows
+from model.bootstrap import OF_LABEL
 from model.data.cached import CachedSet
 from model.evaluation_curves import precision_figure, reliability_figure, roc_figure
 from model.labels import LABELS
 from model.measurement import POINTS, EvaluatedRun
-from model.report import Page, Picture
-from model.windowing import MODEL_WINDOWS, grey_lookup
+from model.report import Page
+from model.worst_errors import add_worst_errors
 
-WORST_SHOWN: Final = 4
 _NAMES: Final = {
     "auc": "AUC",
     "average_precision": "average precision",
@@ -68,7 +64,7 @@ def evaluation_page(
     _thresholds(page, evaluation)
     _series_head(page, evaluation)
     _comparisons(page, run.name, evaluation)
-    _worst(page, run, sets)
+    add_worst_errors(page, run, sets)
     return page
 
 
@@ -264,63 +260,6 @@ def _comparisons(page: Page, name: str, evaluation: Mapping[str, Any]) -> None:
             ],
             caption=f"{other['run']} less {name}",
         )
-
-
-# ------------------------------------------------------------------------------------ worst errors
-
-
-def _worst(page: Page, run: EvaluatedRun, sets: Sequence[CachedSet]) -> None:
-    page.section(
-        "Worst errors",
-        "The negatives with the highest and the positives with the lowest probability, one slice a "
-        "study, in the brain, subdural and bone window, as cropped in the cache. Not only the "
-        "network errs: labels do, too. The pictures are the data set's: its licence holds for "
-        "this file.",
-    )
-    slices = run.predictions.slice_rows(run.probabilities)
-    for i, label in enumerate(LABELS):
-        for kind, rows in (
-            ("Negatives, highest", worst_rows(run, slices.label(i), of_class=0)),
-            ("Positives, lowest", worst_rows(run, slices.label(i), of_class=1)),
-        ):
-            page.images(
-                list(_pictures(run, sets, rows, slices.scores[:, i])),
-                caption=f"{label}: {kind.lower()} probability",
-                width=490,
-            )
-
-
-def worst_rows(run: EvaluatedRun, slices: Rows, *, of_class: int) -> list[int]:
-    """Rows of the slices of a class that one label's scores err on most, one a study."""
-    rows = np.flatnonzero(slices.targets == of_class)
-    sign = -1 if of_class == 0 else 1
-    rows = rows[np.argsort(sign * slices.scores[rows], kind="stable")]
-    studies = run.predictions.frame["study"].iloc[rows]
-    return [int(row) for row in rows[~studies.duplicated().to_numpy()][:WORST_SHOWN]]
-
-
-def _pictures(
-    run: EvaluatedRun, sets: Sequence[CachedSet], rows: list[int], scores: NDArray[np.floating]
-) -> Iterator[Picture]:
-    cached_of = {cached.name: cached for cached in sets}
-    for row in rows:
-        about = run.predictions.frame.iloc[row]
-        cached = cached_of[about["data_set"]]
-        place = cached.frame.loc[cached.frame["name"] == about["name"], "row"].iloc[0]
-        labels = [label for label in LABELS if about[label]]
-        yield Picture(
-            in_three_windows(cached.hu[place]),
-            f"{about['name']}: probability {scores[row]:.3f}; labelled "
-            f"{', '.join(labels) or 'no hemorrhage'}",
-        )
-
-
-def in_three_windows(hu: NDArray[np.int16]) -> NDArray[np.uint8]:
-    """Render int16[H, W] in the model's windows, uint8[H, 3 W + 8], side by side."""
-    index = np.ascontiguousarray(hu).view(np.uint16)
-    gap = np.full((len(hu), 4), 255, np.uint8)
-    parts = [gap, *(grey_lookup(window)[index] for window in MODEL_WINDOWS)]
-    return np.hstack([parts[1], gap, parts[2], gap, parts[3]])
 
 
 # ------------------------------------------------------------------------------------------- cells
