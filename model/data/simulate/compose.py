@@ -8,15 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from model.data.simulate.slice_view import FLUID_HU, Deposit, Lesion, Shift, SliceView
+from model.data.simulate.slice_view import Box, Deposit, Lesion, Shift, SliceView
 from model.labels import SUBTYPES
 
 LEAST_VISIBLE_MM2: Final = 9.0
 """A slice is positive for a subtype from this area of visible blood on."""
-_BONE_EDGE_MM: Final = 4.0
+LEAST_EXCESS_HU_MM2: Final = 130.0
+"""And from this much brightness above brain, summed over that area."""
+LEAST_DARK_MM2: Final = 90.0
+"""Old blood, as bright as brain or darker, is seen where it has at least this area."""
 _HIDDEN_MM: Final = 0.8
 """So close to bone, its blurred edge hides blood."""
+_BONE_EDGE_MM: Final = 4.0
 _LEAST_CHANGE_HU: Final = 7.0
+_BRIGHTER_HU: Final = 5.0
 _BACKGROUND_MM: Final = 1.6
 _NOISE_KEPT: Final = 2.6
 """Standard deviations: beyond them, what differs from its surroundings is structure."""
@@ -37,7 +42,7 @@ def compose(view: SliceView, lesions: Sequence[Lesion]) -> Composed:
 
     What would not be visible is not inserted at all: a slice's labels tell what can be seen.
     """
-    shifts = [one for one in (lesion.shift(view) for lesion in lesions) if one is not None]
+    shifts = [_trimmed(one) for one in (lesion.shift(view) for lesion in lesions) if one]
     moved = _moved(view, shifts) if shifts else view
     hu = moved.hu.copy()
     masks = np.zeros((len(SUBTYPES), *hu.shape), np.bool_)
@@ -45,10 +50,11 @@ def compose(view: SliceView, lesions: Sequence[Lesion]) -> Composed:
         put = lesion.deposit(moved)
         if put is None:
             continue
+        put = _cropped(put)
         after = _blended(view, hu, put)
         if lesion.kind in SUBTYPES:
             visible = _visible(view, after, hu, put)
-            if visible.sum() * view.grid.pixel_mm**2 < LEAST_VISIBLE_MM2:
+            if visible is None:
                 continue
             part = put.box.part
             # What lies on top hides what was there before.
@@ -58,19 +64,69 @@ def compose(view: SliceView, lesions: Sequence[Lesion]) -> Composed:
     return Composed(hu, masks)
 
 
-def _visible(view: SliceView, after: _Floats, before: _Floats, put: Deposit) -> NDArray[np.bool_]:
-    """Where the deposit makes up half a pixel, or changes it clearly."""
-    change = np.abs(after - before[put.box.part])
-    smooth = ndimage.uniform_filter(change, 3)
+def _visible(
+    view: SliceView, after: _Floats, before: _Floats, put: Deposit
+) -> NDArray[np.bool_] | None:
+    """Where a reader would see the deposit; None where there is too little to be seen."""
+    change = np.abs(ndimage.uniform_filter(after - before[put.box.part], 3))
+    bright = ndimage.uniform_filter(after, 3) - view.brain_hu
     seen = view.depth_mm[put.box.part] > _HIDDEN_MM
-    return np.asarray((put.share > 0.35) & (smooth > _LEAST_CHANGE_HU) & seen)
+    visible: NDArray[np.bool_] = (put.share > 0.35) & (change > _LEAST_CHANGE_HU) & seen
+    brighter = visible & (bright > _BRIGHTER_HU)
+    pixel_mm2 = view.grid.pixel_mm**2
+    excess = float(np.minimum(bright[brighter], 40).sum()) * pixel_mm2
+    if brighter.sum() * pixel_mm2 >= LEAST_VISIBLE_MM2 and excess >= LEAST_EXCESS_HU_MM2:
+        return visible
+    return visible if visible.sum() * pixel_mm2 >= LEAST_DARK_MM2 else None
+
+
+def _around(amount: _Floats, least: float) -> tuple[slice, slice]:
+    """Rows and columns in which anything is at least `least`."""
+    rows, columns = (np.flatnonzero((amount >= least).any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return slice(0, 1), slice(0, 1)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _inner(box: Box, part: tuple[slice, slice]) -> Box:
+    rows, columns = part
+    return Box(
+        box.top + rows.start, box.top + rows.stop, box.left + columns.start, box.left + columns.stop
+    )
+
+
+def _cropped(put: Deposit) -> Deposit:
+    """Leave out the margins of a deposit in which it changes nothing."""
+    amount = put.share
+    for other in (put.extra_hu, put.added_hu):
+        if other is not None:
+            amount = np.maximum(amount, np.abs(other))
+    part = _around(amount, 0.01)
+
+    def cut(values: _Floats) -> _Floats:
+        return values[part]
+
+    blood = put.blood_hu
+    return Deposit(
+        box=_inner(put.box, part),
+        share=cut(put.share),
+        blood_hu=cut(blood) if isinstance(blood, np.ndarray) else blood,
+        extra_hu=None if put.extra_hu is None else cut(put.extra_hu),
+        added_hu=None if put.added_hu is None else cut(put.added_hu),
+    )
+
+
+def _trimmed(one: Shift) -> Shift:
+    """Leave out the margins of a shift in which nothing moves by a tenth of a pixel."""
+    part = _around(np.abs(one.down) + np.abs(one.right), 0.1)
+    return Shift(_inner(one.box, part), one.down[part], one.right[part])
 
 
 def _blended(view: SliceView, hu: _Floats, put: Deposit) -> _Floats:
     part = put.box.part
     now = hu[part] if put.extra_hu is None else hu[part] + put.extra_hu
-    if put.fills:
-        return np.asarray(now + put.share * (put.blood_hu - FLUID_HU), np.float32)
+    if put.added_hu is not None:
+        return now + put.added_hu
     rest = _noise_of(view, put)
     return np.asarray(now * (1 - put.share) + put.share * (put.blood_hu + rest), np.float32)
 
@@ -105,26 +161,32 @@ def _moved(view: SliceView, shifts: Sequence[Shift]) -> SliceView:
         down[part] += one.down
         aside[part] += one.right
     whole = (slice(top, bottom), slice(left, right))
-    rows = np.arange(top, bottom, dtype=np.float32)[:, None] + down
-    columns = np.arange(left, right, dtype=np.float32)[None, :] + aside
+    # Pixels come from at most `margin` outside the part that moves.
+    margin = int(max(np.abs(down).max(), np.abs(aside).max())) + 4
+    y0, x0 = max(top - margin, 0), max(left - margin, 0)
+    around = (slice(y0, bottom + margin), slice(x0, right + margin))
+    rows = np.arange(top - y0, bottom - y0, dtype=np.float32)[:, None] + down
+    columns = np.arange(left - x0, right - x0, dtype=np.float32)[None, :] + aside
+    inner = (slice(top - y0, bottom - y0), slice(left - x0, right - x0))
     depth = view.depth_mm[whole]
-    soft = np.clip(view.hu, -60, 120)
+    soft = np.clip(view.hu[around], -60, 120)
     # The blurred edge of bone stays at the bone: brain alone moves.
-    edge = view.depth_mm < _BONE_EDGE_MM
+    edge = view.depth_mm[around] < _BONE_EDGE_MM
     soft[edge] = np.minimum(soft[edge], view.brain_hu + 2)
     smooth = ndimage.gaussian_filter(soft, 0.55 / view.grid.pixel_mm)
     limit = 3 * view.noise_hu
-    noise = np.clip((soft - smooth)[whole], -limit, limit)
+    noise = np.clip((soft - smooth)[inner], -limit, limit)
     far = np.abs(down) + np.abs(aside)
     sampled = ndimage.map_coordinates(smooth, [rows, columns], order=1, mode="nearest") + noise
     # Near the skull, and where hardly anything moves, the pixel stays what it is.
     share = np.clip(far / 0.7, 0, 1) * np.clip((depth - 0.7) / 1.5, 0, 1)
     hu = view.hu.copy()
     hu[whole] += share * (sampled - view.hu[whole])
-    ventricle = view.ventricle.copy()
-    if ventricle[whole].any():
-        picked = ndimage.map_coordinates(
-            view.ventricle.astype(np.float32), [rows, columns], order=1, mode="nearest"
-        )
-        ventricle[whole] = (picked > 0.5) & view.inside[whole]
+    ventricle = view.ventricle
+    if ventricle[around].any():
+        places = [np.rint(rows).astype(np.intp), np.rint(columns).astype(np.intp)]
+        height, width = soft.shape
+        picked = ventricle[around][places[0].clip(0, height - 1), places[1].clip(0, width - 1)]
+        ventricle = ventricle.copy()
+        ventricle[whole] = picked & view.inside[whole]
     return replace(view, hu=hu, ventricle=ventricle)

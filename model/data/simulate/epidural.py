@@ -8,6 +8,7 @@ from model.data.simulate.chance import Spot, log_uniform, noise_shift, slice_z
 from model.data.simulate.noise import noise_plane
 from model.data.simulate.series_anatomy import SeriesAnatomy
 from model.data.simulate.slice_view import Box, Deposit, Shift, SliceView, edge_share
+from model.data.simulate.table import table_point
 
 
 @dataclass(frozen=True)
@@ -109,42 +110,6 @@ class Epidural:
 
     def _table(self, view: SliceView) -> tuple[tuple[float, float], tuple[float, float]] | None:
         return table_point(view, self.angle)
-
-
-def table_point(
-    view: SliceView, angle: float
-) -> tuple[tuple[float, float], tuple[float, float]] | None:
-    """Find the inner table in a direction from the head's middle.
-
-    Returns
-    -------
-    x, y of the point, and the unit vector (x, y) into the head; None where no brain lies there.
-    """
-    right, back = view.frame.directions()
-    direction = np.sin(angle) * right - np.cos(angle) * back
-    middle_x, middle_y, _ = view.frame.point(0, 0, 0)
-    middle_x += view.frame.x_per_z * (view.grid.z_mm - view.frame.vertex_mm)
-    steps = np.arange(110.0 * view.frame.scale, 4.0, -0.5)
-    columns = ((middle_x + direction[0] * steps - view.grid.left_mm) / view.grid.pixel_mm).astype(int)
-    rows = ((middle_y + direction[1] * steps - view.grid.top_mm) / view.grid.pixel_mm).astype(int)
-    height, width = view.hu.shape
-    valid = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    hit = valid & view.inside[rows.clip(0, height - 1), columns.clip(0, width - 1)]
-    if not hit.any():
-        return None
-    first = int(np.argmax(hit))
-    # A few mm further in, the direction away from the bone is steadier.
-    at = min(first + 10, len(steps) - 1)
-    row, column = int(rows[at].clip(0, height - 1)), int(columns[at].clip(0, width - 1))
-    down, aside = view.inward(Box(row, row + 1, column, column + 1))
-    nx, ny = float(aside[0, 0]), float(down[0, 0])
-    nx, ny = nx - float(direction[0]), ny - float(direction[1])
-    length = np.hypot(nx, ny)
-    if length < 0.5:
-        return None
-    x = middle_x + direction[0] * steps[first]
-    y = middle_y + direction[1] * steps[first]
-    return (float(x), float(y)), (float(nx / length), float(ny / length))
 
 
 def draw_epidural(anatomy: SeriesAnatomy, index: int, rng: np.random.Generator) -> Epidural:

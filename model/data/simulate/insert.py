@@ -7,15 +7,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from model.data.simulate.artefacts import BeamHardening, MetalStreaks, Motion
 from model.data.simulate.compose import Composed, compose
-from model.data.simulate.epidural import draw_epidural
+from model.data.simulate.epidural import Epidural, draw_epidural
 from model.data.simulate.grid import common_grids
 from model.data.simulate.intraparenchymal import draw_intraparenchymal
 from model.data.simulate.intraventricular import draw_intraventricular
+from model.data.simulate.injuries import fracture_at, scalp_hematoma_at
+from model.data.simulate.look_alikes import LOOK_ALIKES, draw_look_alike
 from model.data.simulate.series_anatomy import SeriesAnatomy, series_anatomy
 from model.data.simulate.slice_view import Lesion, view_slice
 from model.data.simulate.subarachnoid import draw_subarachnoid
-from model.data.simulate.subdural import draw_subdural
+from model.data.simulate.subdural import ConvexitySubdural, draw_subdural
 from model.labels import LABELS, SUBTYPES
 
 _USUAL_THICKNESS_MM: Final = 5.0
@@ -34,13 +37,17 @@ class Plan:
     mixture
         Chance that another one joins, and another after it.
     look_alikes
-        Chance of each look-alike to be drawn, bleeding or not.
+        How many look-alikes are drawn on average, bleeding or not.
+    trauma
+        Chance that an epidural hematoma has a fracture and a scalp hematoma over it; half of it
+        for a subdural one.
     """
 
     bleeding: float = 0.6
     subtypes: tuple[float, ...] = (0.18, 0.22, 0.16, 0.22, 0.22)
     mixture: float = 0.28
-    look_alikes: float = 0.3
+    look_alikes: float = 1.2
+    trauma: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -79,15 +86,39 @@ def draw_lesions(
     anatomy: SeriesAnatomy, index: int, rng: np.random.Generator, plan: Plan
 ) -> list[Lesion]:
     """Draw lesions and look-alikes of a series, so that slice `index` is likely to show them."""
+    if anatomy.frame is None:
+        return []
+    before: list[Lesion] = []
+    for name in LOOK_ALIKES:
+        if rng.random() < plan.look_alikes / len(LOOK_ALIKES):
+            before += draw_look_alike(name, anatomy.frame, rng)
     lesions: list[Lesion] = []
-    if rng.random() >= plan.bleeding:
-        return lesions
     chances = np.array(plan.subtypes, np.float64)
-    while True:
+    goes_on = rng.random() < plan.bleeding
+    while goes_on:
         subtype = SUBTYPES[int(rng.choice(len(SUBTYPES), p=chances / chances.sum()))]
-        lesions += draw_subtype(subtype, anatomy, index, rng)
-        if rng.random() >= plan.mixture or len(lesions) > 8:
-            return lesions
+        drawn = draw_subtype(subtype, anatomy, index, rng)
+        lesions += [*_injuries(drawn, rng, plan), *drawn]
+        goes_on = rng.random() < plan.mixture and len(lesions) < 8
+    # The scanner's artefacts lie over everything, the rest was there before the blood.
+    over = [one for one in before if isinstance(one, BeamHardening | MetalStreaks | Motion)]
+    return [*(one for one in before if one not in over), *lesions, *over]
+
+
+def _injuries(
+    drawn: Sequence[Lesion], rng: np.random.Generator, plan: Plan
+) -> Sequence[Lesion]:
+    """What the blow that made a bleed left in bone and scalp."""
+    chance = rng.random()
+    for one in drawn:
+        if isinstance(one, Epidural) and chance < plan.trauma:
+            found: list[Lesion] = [scalp_hematoma_at(one.angle, one.z_mm, rng)]
+            if rng.random() < 0.7:
+                found.append(fracture_at(one.angle + float(rng.normal(0, 0.12)), one.z_mm, rng))
+            return found
+        if isinstance(one, ConvexitySubdural) and chance < plan.trauma / 2:
+            return [scalp_hematoma_at(one.side * one.angle, one.z_mm, rng)]
+    return []
 
 
 def draw_subtype(

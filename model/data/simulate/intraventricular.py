@@ -8,7 +8,7 @@ from scipy import ndimage
 from model.data.simulate.chance import Spot, noise_shift
 from model.data.simulate.noise import noise_plane
 from model.data.simulate.series_anatomy import VENTRICLE, SeriesAnatomy
-from model.data.simulate.slice_view import Deposit, Shift, SliceView, edge_share
+from model.data.simulate.slice_view import Deposit, Shift, SliceView, edge_share, filling
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Intraventricular:
         Of the cast or clot, mm of the series.
     level_y_mm
         In the series: blood lies below (behind) it, as the patient lies on the back.
-    hu
-        Of the blood.
+    hu, patchy_hu
+        Of the blood, and how uneven it is.
     """
 
     form: str
@@ -38,6 +38,7 @@ class Intraventricular:
     radius_mm: float
     level_y_mm: float
     hu: float
+    patchy_hu: float
     seed: Spot
     kind: str = "intraventricular"
 
@@ -71,26 +72,28 @@ class Intraventricular:
                 + (y - self.middle[1]) ** 2
                 + (view.grid.z_mm - self.middle[2]) ** 2
             )
-            rough = noise_plane(x, y, view.grid.z_mm, 12.0, self.seed)
-            border = 2.5 if self.form == "cast" else 0.8
+            size = 12.0 if self.form == "cast" else 1.6 * self.radius_mm
+            rough = noise_plane(x, y, view.grid.z_mm, size, self.seed)
+            border = 2.5 if self.form == "cast" else 0.45 * self.radius_mm
             where = edge_share((self.radius_mm + border * rough - distance), step)
         if len(self.sides) == 1:
             where = where * np.clip(across * self.sides[0] / 2 + 1, 0, 1)
         part = box.part
-        fluid = np.clip(1.3 * view.fluid(box), 0, 1)
+        fluid = view.fluid(box)
         # A cast distends its ventricle by a little.
-        wall = ndimage.gaussian_filter(view.ventricle[part].astype(np.float32), 0.7 / step)
+        wall = ndimage.gaussian_filter(view.ventricle[part].astype(np.float32), 0.9 / step)
+        filled = np.clip(1.3 * fluid, 0, 1)
         if self.form == "cast":
-            fluid = np.maximum(fluid, np.clip(1.5 * wall, 0, 1))
-        share = np.asarray(where * fluid * np.clip(2 * wall, 0, 1), np.float32)
+            filled = np.maximum(filled, 0.9 * wall)
+        near = where * np.clip(2 * wall, 0, 1)
+        share = np.asarray(near * filled, np.float32)
         if share.max(initial=0) < 0.25:
             return None
-        fine = noise_plane(x, y, view.grid.z_mm, 5.0, self.seed)
-        smooth = ndimage.gaussian_filter(np.clip(view.hu[part], 0, 60), 0.5 / step)
-        blood = self.hu + 3.0 * fine
+        blood = self.hu + self.patchy_hu * noise_plane(x, y, view.grid.z_mm, 5.0, self.seed)
         if self.form == "level":
             blood = blood + np.clip((y - self.level_y_mm) / 8, 0, 1) * 6 - 4
-        return Deposit(box, share, np.asarray(8.0 + np.clip(blood - smooth, 0, None), np.float32), fills=True)
+        added = filling(view, box, near * fluid, share, np.asarray(blood, np.float32))
+        return Deposit(box, share, added_hu=added)
 
 
 def draw_intraventricular(
@@ -119,6 +122,7 @@ def draw_intraventricular(
         middle=(x, y, grid.z_mm + float(rng.normal(0, 3))),
         radius_mm=float(radius),
         level_y_mm=lowest - float(rng.uniform(2.5, 14)),
-        hu=float(rng.uniform(50, 78)),
+        hu=float(rng.uniform(46, 76)),
+        patchy_hu=float(rng.uniform(2, 7)),
         seed=noise_shift(rng),
     )

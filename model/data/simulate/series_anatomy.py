@@ -191,15 +191,18 @@ def _ventricles(
     deep = found.depth_mm / frame.scale
     below = frame.below_vertex(grid.z_mm)
     place = np.zeros(hu.shape, np.bool_)
-    if 42 < below < 92:
-        horns = (along < 2) & (along > -48) & (across < (26 if below < 72 else 16))
+    if 42 < below < 84:
+        # In front of the horns lies the fissure, behind the third ventricle a cistern, and low
+        # down the cisterns about the brain stem.
+        horns = (along < 2) & (along > -48) & (across < 26) & (below < 73)
+        third = (along < 14) & (along > -20) & (across < 5)
         bodies = (along >= 2) & (along < 52) & (across < 40)
-        # Behind the third ventricle lies the quadrigeminal cistern, in front of it the fissure.
-        cistern = (along > 14) & (across < 11) & (below > 62)
-        cistern |= (along > -4) & (across < 22) & (below > 71)
-        place = (horns | bodies) & ~cistern & (deep > 17)
-    elif 98 < below < 128:
-        place = (along > 14) & (along < 48) & (across < 13) & (deep > 12)
+        bodies &= ~((along > 14) & (across < 11) & (below > 62))
+        bodies &= ~((across < 24) & (below > 71))
+        bodies &= ((across < 26) & (along < 38)) | (below > 58)
+        place = (horns | third | bodies) & (deep > 17)
+    elif 98 < below < 124:
+        place = (along > 19) & (along < 48) & (across < 11) & (deep > 12)
     pieces, count = ndimage.label(fluid & place)
     if count == 0:
         return place & False

@@ -141,8 +141,9 @@ class SliceView:
     def fluid(self, box: Box) -> _Floats:
         """Share of each pixel that is cerebrospinal fluid, 0..1, from its HU."""
         hu = np.clip(self.hu[box.part], -20, 80)
-        smooth = ndimage.gaussian_filter(hu, 0.5 / self.grid.pixel_mm)
-        top = self.brain_hu - 4.0
+        smooth = ndimage.gaussian_filter(hu, 0.75 / self.grid.pixel_mm)
+        # White matter is about 6 HU below the median, and noise must not count for fluid.
+        top = self.brain_hu - 8.0
         share = np.clip((top - smooth) / (top - FLUID_HU), 0, 1) * self.inside[box.part]
         return np.asarray(share, np.float32)
 
@@ -159,17 +160,17 @@ class Deposit:
         float32[h, w], 0..1: how much of each pixel becomes `blood_hu`.
     blood_hu
         float32[h, w] or one number.
-    fills
-        True: takes the place of cerebrospinal fluid, `share` of which is in the pixel.
     extra_hu
         float32[h, w], added before the blood: oedema; None for none.
+    added_hu
+        float32[h, w], what filling fluid with blood adds; `blood_hu` then counts for nothing.
     """
 
     box: Box
     share: _Floats
-    blood_hu: _Floats | float
-    fills: bool = False
+    blood_hu: _Floats | float = 0.0
     extra_hu: _Floats | None = None
+    added_hu: _Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -220,6 +221,28 @@ def view_slice(
         noise_hu=float(anatomy.noise_hu[index]),
         thickness_mm=thickness_mm,
     )
+
+
+def filling(
+    view: SliceView, box: Box, fluid: _Floats, share: _Floats, blood_hu: _Floats
+) -> _Floats:
+    """HU that blood adds where it fills fluid, and beyond it where it distends a space.
+
+    Parameters
+    ----------
+    fluid
+        Share of the pixels that is fluid; blood takes its place, the brain in the pixel stays.
+    share
+        Share of the pixels that becomes blood; what exceeds `fluid` takes the brain's place.
+    blood_hu
+        Of the blood.
+    """
+    smooth = ndimage.gaussian_filter(
+        np.clip(view.hu[box.part], -20, 80), 0.5 / view.grid.pixel_mm
+    )
+    of_fluid = np.minimum(share, fluid)
+    added = of_fluid * (blood_hu - FLUID_HU) + (share - of_fluid) * (blood_hu - smooth)
+    return np.asarray(np.clip(added, 0, np.maximum(blood_hu - smooth, 0)), np.float32)
 
 
 def edge_share(distance_mm: _Floats, pixel_mm: float) -> _Floats:

@@ -10,7 +10,7 @@ from scipy import ndimage
 from model.data.simulate.chance import Spot, noise_shift, slice_z
 from model.data.simulate.noise import noise_plane
 from model.data.simulate.series_anatomy import SeriesAnatomy
-from model.data.simulate.slice_view import Box, Deposit, Shift, SliceView
+from model.data.simulate.slice_view import Box, Deposit, Shift, SliceView, filling
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,9 @@ class Subarachnoid:
         share = np.asarray(where * filled * outside, np.float32)
         if share.max(initial=0) < 0.2:
             return None
-        fine = noise_plane(x, y, view.grid.z_mm, 5.0, self.seed)
-        # `share` of fluid at 8 HU becomes blood; brain in the same pixel stays.
-        blood = np.asarray(self.hu + 2.5 * fine, np.float32)
-        now = np.clip(view.hu[part], 0, 60)
-        smooth = ndimage.gaussian_filter(now, 0.5 / view.grid.pixel_mm)
-        return Deposit(box, share, 8.0 + np.clip(blood - smooth, 0, None) , fills=True)
+        blood = self.hu + 2.5 * noise_plane(x, y, view.grid.z_mm, 5.0, self.seed)
+        added = filling(view, box, where * fluid * outside, share, np.asarray(blood, np.float32))
+        return Deposit(box, share, added_hu=added)
 
     def _effaced(
         self, view: SliceView, box: Box, depth: NDArray[np.float32]

@@ -1,0 +1,252 @@
+"""What resembles bleeding inside the head: calcium, dense dura, sinuses, vessels, old defects."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.data.simulate.blob import Blob
+from model.data.simulate.chance import Spot, log_uniform, noise_shift
+from model.data.simulate.head_frame import HeadFrame
+from model.data.simulate.noise import noise_plane
+from model.data.simulate.slice_view import Deposit, Shift, SliceView, edge_share
+from model.data.simulate.subdural import fissure
+
+
+def _blob(
+    kind: str,
+    center: Spot,
+    radii: Spot,
+    hu: float,
+    rng: np.random.Generator,
+    *,
+    rough: float = 0.2,
+    soft_mm: float = 1.0,
+    mixed: float = 0.0,
+    site: str = "",
+) -> Blob:
+    return Blob(
+        kind=kind,
+        site=site or "brain",
+        center=center,
+        radii_mm=radii,
+        turn=float(rng.uniform(0, np.pi)),
+        rough=rough,
+        soft_mm=soft_mm,
+        mixed=mixed,
+        hu=hu,
+        patchy_hu=0.06 * hu,
+        rim=0.0,
+        push=0.0,
+        seed=noise_shift(rng),
+        anywhere=True,
+    )
+
+
+def _jitter(frame: HeadFrame, place: Spot, rng: np.random.Generator, mm: float) -> Spot:
+    moved = [value + float(rng.normal(0, mm)) for value in place]
+    return frame.point(moved[0], moved[1], moved[2])
+
+
+def calcified_pineal(frame: HeadFrame, rng: np.random.Generator) -> list[Blob]:
+    radius = log_uniform(rng, 1.2, 3.6)
+    center = _jitter(frame, (0, 17, 70), rng, 1.5)
+    hu = float(rng.uniform(90, 380))
+    return [_blob("calcified pineal", center, (radius, radius, 4), hu, rng, mixed=0.4)]
+
+
+def calcified_plexus(frame: HeadFrame, rng: np.random.Generator) -> list[Blob]:
+    found = []
+    for side in (-1, 1):
+        if rng.random() < 0.85:
+            center = _jitter(frame, (side * 23, 27, 67), rng, 2.5)
+            radii = (log_uniform(rng, 1.5, 4.5), log_uniform(rng, 1.2, 3), 4.0)
+            hu = float(rng.uniform(80, 350))
+            found.append(_blob("calcified plexus", center, radii, hu, rng, rough=0.3, mixed=0.5))
+    return found
+
+
+def calcified_ganglia(frame: HeadFrame, rng: np.random.Generator) -> list[Blob]:
+    found = []
+    hu = float(rng.uniform(60, 140))
+    for side in (-1, 1):
+        center = _jitter(frame, (side * 19, -4, 72), rng, 1.5)
+        radii = (log_uniform(rng, 2, 5), log_uniform(rng, 1.5, 3.5), 6.0)
+        found.append(
+            _blob("calcified ganglia", center, radii, hu, rng, rough=0.4, soft_mm=2, mixed=0.8)
+        )
+    return found
+
+
+def dense_vessel(frame: HeadFrame, rng: np.random.Generator) -> list[Blob]:
+    if rng.random() < 0.4:
+        center = _jitter(frame, (0, -4, 96), rng, 1.5)
+        return [_blob("dense basilar artery", center, (2.1, 2.1, 12), 62.0, rng, rough=0.05)]
+    side = 1 if rng.random() < 0.5 else -1
+    center = _jitter(frame, (side * 18, -16, 90), rng, 2)
+    vessel = _blob("dense middle cerebral artery", center, (9, 1.5, 3), 60.0, rng, rough=0.2)
+    return [vessel]
+
+
+def old_infarct(frame: HeadFrame, rng: np.random.Generator) -> list[Blob]:
+    side = 1 if rng.random() < 0.5 else -1
+    radius = log_uniform(rng, 2.5, 26)
+    place = (side * rng.uniform(14, 52), rng.uniform(-50, 55), rng.uniform(25, 110))
+    center = _jitter(frame, (float(place[0]), float(place[1]), float(place[2])), rng, 2)
+    hu = float(rng.uniform(8, 22))
+    radii = (radius, radius * float(rng.uniform(0.5, 1)), radius)
+    return [
+        _blob("old infarct", center, radii, hu, rng, rough=0.35, soft_mm=3.5, mixed=0.3)
+    ]
+
+
+def base_partial_volume(frame: HeadFrame, rng: np.random.Generator) -> list[Blob]:
+    """The orbital roof or the petrous ridge half in the slice: bright, without a border."""
+    side = 1 if rng.random() < 0.5 else -1
+    place = (side * 24, -52, 84) if rng.random() < 0.5 else (side * 38, 14, 96)
+    center = _jitter(frame, place, rng, 4)
+    radii = (float(rng.uniform(5, 13)), float(rng.uniform(4, 9)), 3.0)
+    hu = float(rng.uniform(55, 130))
+    return [_blob("partial volume", center, radii, hu, rng, rough=0.25, soft_mm=9.0)]
+
+
+@dataclass(frozen=True)
+class DenseDura:
+    """A falx (and the sagittal sinus at its end) denser than usual, partly ossified."""
+
+    half_mm: float
+    hu: float
+    sinus_hu: float
+    sinus_mm: float
+    spots_hu: float
+    seed: Spot
+    kind: str = "dense falx and sinus"
+
+    def describe(self) -> str:
+        return f"{self.kind}, {self.hu:.0f} HU"
+
+    def shift(self, view: SliceView) -> Shift | None:  # noqa: ARG002
+        return None
+
+    def deposit(self, view: SliceView) -> Deposit | None:
+        box = view.head_box
+        across, along = view.head_places(box)
+        x, y = view.places(box)
+        bow = 0.9 * noise_plane(x, y, view.grid.z_mm, 60.0, self.seed, octaves=1)
+        line = edge_share(self.half_mm - np.abs(across - bow), view.grid.pixel_mm)
+        share = 0.75 * line * fissure(view, box)
+        hu = np.full(across.shape, self.hu, np.float32)
+        rough = noise_plane(x, y, view.grid.z_mm, 9.0, self.seed)
+        hu += self.spots_hu * np.clip(rough - 1.2, 0, 1)
+        if self.sinus_mm and view.below < 92:
+            depth = view.depth_mm[box.part]
+            # A triangle with its base on the bone.
+            wide = self.sinus_mm * (1 - depth / (1.7 * self.sinus_mm))
+            sinus = edge_share(np.minimum(wide - np.abs(across), depth), view.grid.pixel_mm)
+            sinus = sinus * (along > 30)
+            hu = np.where(sinus > share, self.sinus_hu, hu)
+            share = np.maximum(share, sinus)
+        share = np.asarray(share * view.inside[box.part], np.float32)
+        return Deposit(box, share, np.asarray(hu, np.float32))
+
+
+def dense_dura(frame: HeadFrame, rng: np.random.Generator) -> list[DenseDura]:  # noqa: ARG001
+    return [
+        DenseDura(
+            half_mm=float(rng.uniform(0.5, 1.2)),
+            hu=float(rng.uniform(48, 66)),
+            sinus_hu=float(rng.uniform(48, 66)),
+            sinus_mm=float(rng.uniform(3, 6.5)) if rng.random() < 0.6 else 0.0,
+            spots_hu=float(rng.uniform(60, 300)) if rng.random() < 0.3 else 0.0,
+            seed=noise_shift(rng),
+        )
+    ]
+
+
+@dataclass(frozen=True)
+class DenseTransverseSinus:
+    """Blood in a transverse sinus, dense: a band on the occipital bone that is no hematoma."""
+
+    side: int
+    middle_below: float
+    half_below: float
+    thick_mm: float
+    hu: float
+    kind: str = "dense transverse sinus"
+
+    def describe(self) -> str:
+        return f"{self.kind}, {self.hu:.0f} HU"
+
+    def shift(self, view: SliceView) -> Shift | None:  # noqa: ARG002
+        return None
+
+    def deposit(self, view: SliceView) -> Deposit | None:
+        height = 1 - ((view.below - self.middle_below) / self.half_below) ** 2
+        if height <= 0:
+            return None
+        box = view.head_box
+        across, along = view.head_places(box)
+        thick = self.thick_mm * np.sqrt(height)
+        outward = across * self.side
+        share = edge_share(thick - view.depth_mm[box.part], view.grid.pixel_mm)
+        share *= np.clip((outward - 4) / 4, 0, 1) * np.clip((58 - outward) / 5, 0, 1)
+        share *= np.clip((along - 34) / 5, 0, 1) * view.inside[box.part]
+        return Deposit(box, np.asarray(share, np.float32), self.hu)
+
+
+def dense_transverse_sinus(
+    frame: HeadFrame, rng: np.random.Generator  # noqa: ARG001
+) -> list[DenseTransverseSinus]:
+    return [
+        DenseTransverseSinus(
+            side=1 if rng.random() < 0.6 else -1,
+            middle_below=float(rng.uniform(88, 100)),
+            half_below=float(rng.uniform(4, 7)),
+            thick_mm=float(rng.uniform(3.5, 6.5)),
+            hu=float(rng.uniform(48, 66)),
+        )
+    ]
+
+
+@dataclass(frozen=True)
+class WideFluid:
+    """Atrophy: fluid between bone and brain, most of it in front."""
+
+    thick_mm: float
+    front: float
+    hu: float
+    seed: Spot
+    kind: str = "atrophy"
+
+    def describe(self) -> str:
+        return f"atrophy, {self.thick_mm:.0f} mm of fluid over the brain"
+
+    def _thickness(self, view: SliceView) -> NDArray[np.float32]:
+        box = view.head_box
+        across, along = view.head_places(box)
+        x, y = view.places(box)
+        wave = noise_plane(x, y, view.grid.z_mm, 16.0, self.seed, octaves=2)
+        frontal = np.clip((self.front - along) / 60, 0, 1)
+        high = float(np.clip((88 - view.below) / 20, 0, 1))
+        thick = self.thick_mm * frontal * high * np.clip(1 + 0.5 * wave, 0, 2)
+        return np.asarray(thick + 0 * across, np.float32)
+
+    def shift(self, view: SliceView) -> Shift | None:
+        box = view.head_box
+        thick = self._thickness(view)
+        depth = view.depth_mm[box.part]
+        push = thick * np.clip(1 - (depth - thick) / 45, 0, 1)
+        push = np.minimum(push, np.maximum(depth - 1.8, 0)) / view.grid.pixel_mm
+        down, right = view.inward(box)
+        return Shift(box, -down * push, -right * push)
+
+    def deposit(self, view: SliceView) -> Deposit | None:
+        box = view.head_box
+        distance = self._thickness(view) - view.depth_mm[box.part]
+        share = edge_share(distance, 1.5 * view.grid.pixel_mm) * view.inside[box.part]
+        return Deposit(box, np.asarray(share, np.float32), self.hu)
+
+
+def atrophy(frame: HeadFrame, rng: np.random.Generator) -> list[WideFluid]:  # noqa: ARG001
+    thick, front = float(rng.uniform(1.5, 6)), float(rng.uniform(-20, 60))
+    return [WideFluid(thick, front, float(rng.uniform(4, 12)), noise_shift(rng))]
