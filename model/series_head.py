@@ -36,6 +36,8 @@ class SeriesHead(nn.Module):
         Share of projected features dropped in training, 0..1.
     """
 
+    blend: Tensor
+
     def __init__(self, embedding_size: int, hidden: int = 64, dropout: float = 0.2) -> None:
         super().__init__()
         self.embedding_size = embedding_size
@@ -159,6 +161,20 @@ class FittedHead:
         head = SeriesHead(self.embedding_size, self.hidden)
         head.load_state_dict(dict(self.state))
         return head.eval()
+
+
+def describe(figures: Mapping[str, Any]) -> str:
+    """Say what a series head is and what it brought, for the card."""
+    blend = ", ".join(
+        f"{label} {value:g}" for label, value in zip(LABELS, figures["blend"], strict=True)
+    )
+    return (
+        f"a bidirectional GRU over the slices of a series, fitted on {figures['patients']} tune "
+        f"patients; on those of them that it did not see ({figures['folds']}-fold) the weighted "
+        f"log loss was {figures['weighted_alone']:.4f} for slices alone and "
+        f"{figures['weighted_with_head']:.4f} with the head, by which its share was chosen "
+        f"({blend})"
+    )
 
 
 def read_series_head(path: Path) -> FittedHead:

@@ -1,0 +1,99 @@
+"""Fit the head over a series on the tune patients: ``python -m model.train_series_head --run ...``.
+
+The encoder never learnt from these patients, so their embeddings are like those of new ones.
+"""
+
+import argparse
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from model.errors import TrainingError
+from model.files import write_atomically
+from model.labels import LABELS
+from model.prediction_store import weights_digest
+from model.predictions import device_named, predict_patients
+from model.series_fitting import Fitting, encoded_series, fit_series_head
+from model.series_head import SERIES_HEAD_FILE
+from model.trained import load_trained
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line.
+
+    Raises
+    ------
+    TrainingError
+        A value lies outside its range.
+    """
+    usual = Fitting()
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--run", type=Path, required=True, help="the run's folder")
+    add("--checkpoint", choices=("last", "best"), default="last", help="which weights (last)")
+    add("--epochs", type=int, nargs="+", default=usual.epochs, help="to choose from (3 6 12)")
+    add("--folds", type=int, default=usual.folds, help="of the inner cross-validation (5)")
+    add("--hidden", type=int, default=usual.hidden, help="width of the head (64)")
+    add("--seed", type=int, default=usual.seed, help="of everything random (0)")
+    add("--workers", type=int, default=1, help="reading processes (1)")
+    add("--device", default="auto", help="auto, cpu or cuda")
+    options = parser.parse_args(arguments)
+    if options.folds < 2 or options.hidden < 1 or min(options.epochs) < 1:
+        raise TrainingError("--folds must be 2 or more, --hidden and --epochs 1 or more.")
+    return options
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the run's `series_head.pt`, or remove it where a head does not help."""
+    options = parse_arguments(arguments)
+    device = device_named(options.device)
+    trained = load_trained(options.run, options.checkpoint, series_head=False)
+    encoder = weights_digest(trained.network)
+    predictions = predict_patients(
+        trained.network.to(device),
+        trained.sets,
+        trained.content["parts"]["tune"],
+        workers=options.workers,
+        embeddings=True,
+    )
+    fitting = Fitting(
+        epochs=tuple(options.epochs),
+        folds=options.folds,
+        hidden=options.hidden,
+        seed=options.seed,
+    )
+    fitted = fit_series_head(encoded_series(predictions), fitting, encoder, device)
+    path = options.run / SERIES_HEAD_FILE
+    console = Console()
+    if isinstance(fitted, str):
+        path.unlink(missing_ok=True)
+        console.print(f"{fitted} Each slice keeps its own probabilities.")
+        return
+    content = io.BytesIO()
+    torch.save(vars(fitted), content)
+    write_atomically(path, content.getvalue())
+    _show(console, fitted.figures, path)
+
+
+def _show(console: Console, figures: Mapping[str, Any], path: Path) -> None:
+    console.print(
+        f"{figures['patients']} tune patients, {figures['slices']} slices, {figures['epochs']} "
+        f"epochs; log loss on patients that the head did not see, in {figures['folds']} folds:"
+    )
+    columns = (figures["log_loss_alone"], figures["log_loss_with_head"], figures["blend"])
+    for label, alone, with_head, blend in zip(LABELS, *columns, strict=True):
+        console.print(f"{label:>18}  alone {alone:.4f}  with head {with_head:.4f}  blend {blend}")
+    console.print(
+        f"{'weighted':>18}  alone {figures['weighted_alone']:.4f}  with head "
+        f"{figures['weighted_with_head']:.4f}\nwritten: {path}"
+    )
+
+
+if __name__ == "__main__":
+    from model.command import run
+
+    run(main)
