@@ -98,6 +98,7 @@ def joined_processes(device: str = "auto") -> Iterator[Processes]:
     place = torch.device("cuda", local_rank) if kind == "cuda" else torch.device(kind)
     if place.type == "cuda":
         torch.cuda.set_device(place)
+        torch.backends.cudnn.benchmark = True  # all batches are of one shape
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Processes(place)
         return

@@ -1,8 +1,8 @@
 """Train a network on one or several caches.
 
 ``python -m model.train --cache C [--cache D:0.3] --run runs/x``; on several GPUs
-``torchrun --nproc-per-node 8 -m -- model.train ...``. Run the same command again, and a run that was
-stopped goes on: it ends with the weights of an unbroken one.
+``torchrun --nproc-per-node 8 -m -- model.train ...``. Run the same command again, and a run that
+was stopped goes on: it ends with the weights of an unbroken one.
 """
 
 import argparse
@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from model.checkpoint import BEST, LAST, load_checkpoint, require_same, save_checkpoint
 from model.data.augment import network_input
@@ -34,6 +32,7 @@ from model.errors import TrainingError
 from model.files import write_json
 from model.metrics import auc, weighted_log_loss
 from model.network import HemorrhageNetwork, NetworkSpec, build_network, set_prevalence_bias
+from model.optimisation import build_optimiser, build_schedule, update_average
 from model.recipe import Recipe, add_recipe_arguments, recipe_from
 from model.training_data import TrainingData, load_data
 from model.training_log import EpochRow, peak_memory_mb, record, training_bar
@@ -125,27 +124,11 @@ def start(job: Job, pretrained: str) -> TrainingState:
     network.to(processes.device)
     if recipe.channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    # Norms and biases are not decayed: it would only shift activations.
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    plain = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": decayed, "weight_decay": recipe.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
-    steps = recipe.epochs * job.steps
-    schedule = LambdaLR(optimiser, partial(rate_at, steps=steps, warm_up=recipe.warm_up))
+    optimiser = build_optimiser(network, recipe.learning_rate, recipe.weight_decay)
+    schedule = build_schedule(optimiser, recipe.epochs * job.steps, recipe.warm_up)
     average = copy.deepcopy(network).eval()
     parallel = processes.wrap(TrainingPath(network))
     return TrainingState(network, average, parallel, optimiser, schedule)
-
-
-def rate_at(step: int, steps: int, warm_up: float) -> float:
-    """Share of the learning rate, 0..1, of a step from 0."""
-    rising = max(1, round(steps * warm_up))
-    if step < rising:
-        return (step + 1) / rising
-    return 0.5 + 0.5 * math.cos(math.pi * (step - rising) / max(1, steps - rising))
 
 
 # --------------------------------------------------------------------------------- one epoch
@@ -157,31 +140,18 @@ def weighted_bce(logits: Tensor, targets: Tensor, label_weights: tuple[float, ..
     return functional.binary_cross_entropy_with_logits(logits, targets, weight=weight)
 
 
-def update_average(state: TrainingState, decay: float) -> None:
-    """Move the average's weights and buffers towards the network's (EMA)."""
-    # A young average forgets faster, so that it does not keep the random start.
-    steps = state.schedule.last_epoch
-    rate = min(decay, (1 + steps) / (10 + steps))
-    mix = get_ema_multi_avg_fn(rate)  # type: ignore[no-untyped-call]
-    current, average = state.network.state_dict(), state.average.state_dict()
-    real = [name for name, value in average.items() if value.is_floating_point()]
-    mix([average[name] for name in real], [current[name] for name in real], None)
-    for name in average.keys() - set(real):
-        average[name].copy_(current[name])
-
-
-def own_batches(state: TrainingState, job: Job) -> list[NDArray[np.int64]]:
-    """The batches of the epoch that fall on this process, from the state's step on."""
-    recipe, processes = job.recipe, job.processes
-    order = epoch_order(
-        job.data.train, job.data.drawing, job.steps * job.slices_a_step, recipe.seed, state.epoch
-    )
-    batches = order.reshape(job.steps, recipe.accumulate, processes.world, recipe.batch_size)
-    return list(batches[state.step :, :, processes.rank].reshape(-1, recipe.batch_size))
+def epoch_batches(state: TrainingState, job: Job) -> Iterator[Batch]:
+    """Read the epoch's batches that fall on this process, from the state's step on."""
+    recipe, processes, train = job.recipe, job.processes, job.data.train
+    slices = job.steps * job.slices_a_step
+    order = epoch_order(train, job.data.drawing, slices, recipe.seed, state.epoch)
+    numbers = order.reshape(job.steps, recipe.accumulate, processes.world, recipe.batch_size)
+    own = numbers[state.step :, :, processes.rank].reshape(-1, recipe.batch_size)
+    return read_batches(train, list(own), processes.device, job.workers)
 
 
 def seed_of(state: TrainingState, job: Job, part: int) -> int:
-    """A seed for what is random about one batch: the same however batches lie on processes."""
+    """A seed for what is random about a batch: the same however batches lie on processes."""
     processes = job.processes
     number = (state.step * job.recipe.accumulate + part) * processes.world + processes.rank
     mixed = np.random.SeedSequence([job.recipe.seed, state.epoch, number])
@@ -208,7 +178,7 @@ def train_one_step(state: TrainingState, job: Job, batches: Iterator[Batch]) -> 
     state.optimiser.step()
     state.optimiser.zero_grad()
     state.schedule.step()
-    update_average(state, recipe.ema_decay)
+    update_average(state.average, state.network, state.schedule.last_epoch, recipe.ema_decay)
     return job.processes.mean(torch.stack(losses).mean())
 
 
@@ -228,9 +198,7 @@ def train_one_epoch(state: TrainingState, job: Job) -> bool:
         The loss is not a finite number.
     """
     state.network.train()
-    batches = read_batches(
-        job.data.train, own_batches(state, job), job.processes.device, job.workers
-    )
+    batches = epoch_batches(state, job)
     saved = time.monotonic()
     with training_bar(shown=job.processes.writes) as bar:
         task = bar.add_task(f"epoch {state.epoch + 1}", total=job.steps, status="")
@@ -331,7 +299,9 @@ def finish_epoch(state: TrainingState, job: Job, console: Console) -> None:
     if better:
         save(state, job, BEST)
     save(state, job, LAST)
-    console.print("  ".join(f"{name} {value:.5g}" for name, value in asdict(row).items()))
+    console.print(
+        "  ".join(f"{name} {value:.5g}" for name, value in asdict(row).items()), soft_wrap=True
+    )
 
 
 # -------------------------------------------------------------------------------- checkpoint
@@ -406,10 +376,10 @@ def main(arguments: list[str] | None = None) -> None:
         state = start(job, pretrained="" if content else job.recipe.pretrained)
         if content:
             restore(state, content)
-            console.print(f"going on from {last}: epoch {state.epoch + 1}, step {state.step + 1}")
+            console.print(f"going on from {last}: {state.epoch} epochs and {state.step} steps done")
         elif processes.writes:
             write_json(job.folder / "run.json", identity(job) | {"folds": job.data.origin["folds"]})
-        console.print(described(job))
+        console.print(described(job), soft_wrap=True)
         while state.epoch < job.recipe.epochs:
             if not train_one_epoch(state, job):
                 console.print(f"the time is up; run the same command again to go on from {last}")

@@ -287,11 +287,3 @@ def test_the_loss_is_the_metric() -> None:
 
     metric = weighted_log_loss(targets.numpy().astype(np.int64), logits.sigmoid().numpy())
     assert loss == pytest.approx(metric, rel=1e-5)
-
-
-def test_the_learning_rate_warms_up_then_falls_to_nothing() -> None:
-    rates = [train.rate_at(step, steps=200, warm_up=0.05) for step in range(201)]
-
-    assert rates[:10] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert rates[200] == pytest.approx(0)
