@@ -1,107 +1,27 @@
 """Write the artefact of a calibrated and measured run: ``python -m model.export --run ...``."""
 
 import argparse
-import csv
 import hashlib
-import io
 import json
 import os
-import warnings
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from rich.console import Console
 
-from model.artifact import CARD_NAME, NETWORK_NAME, load_card, window_facts
-from model.calibrate import load_trained
+from model.artifact import CARD_NAME, NETWORK_NAME, load_card, load_network
+from model.card import build_card
 from model.errors import TrainingError
-from model.labels import LABELS
-from model.network import ARCHITECTURE, HemorrhageNetwork
-from model.notice import NOTICE
-from model.train import load_checkpoint
+from model.network import HemorrhageNetwork
+from model.prediction_store import weights_digest
+from model.series_head import SERIES_HEAD_FILE, SeriesHead, read_series_head
+from model.torchscript import network_bytes, script
+from model.trained import Trained, load_trained
 
-VERSION: Final = "0.1.0"
-
-INTENDED_USE: Final = (
-    "Research on ordering a worklist of non-contrast head CT of adults by the probability of "
-    "intracranial hemorrhage, with a radiologist reading every study."
-)
-
-LIMITS: Final = (
-    (
-        "Never tested on scans of another hospital, nor on the RSNA 2019 set or CQ500: expect "
-        "lower figures elsewhere."
-    ),
-    (
-        "Trained on few patients: see the counts. Intraventricular, subarachnoid and subdural "
-        "hemorrhage were seen in two to four patients each, and their figures are anecdotes."
-    ),
-    (
-        "All patients had head trauma and came from one hospital: bleeding without trauma is not "
-        "represented."
-    ),
-    "Trained on Hounsfield units recovered from 8-bit JPEG images of 5 mm slices, not on DICOM.",
-    "Trained from scratch, without pre-trained weights, for a short time on a small computer.",
-    "Not tested on children, with contrast medium, after surgery, or with metal artefacts.",
-    "Each slice is judged alone: the network does not yet look at neighbouring slices.",
-    (
-        "At the alert thresholds few bleeding test studies were flagged (see the thresholds): most "
-        "findings are stated as indeterminate."
-    ),
-    "The attention map is coarse: it shows where the network looked, not the outline of a lesion.",
-)
-
-CALIBRATION_METHOD: Final = (
-    "exact correction of the head's bias for the share of positives drawn in training, then one "
-    "temperature a label, then any >= every subtype"
-)
-
-TRAINING_DATA: Final = {
-    "data_set": "Computed Tomography Images for Intracranial Hemorrhage Detection and "
-    "Segmentation (CT-ICH), PhysioNet, version 1.0.0",
-    "authors": "Hssayeni M. D., Croock M. S., Salman A. D., Al-khafaji H. F., Yahya Z. A., "
-    "Ghoraani B.; Data 2020, 5(1), 14",
-    "doi": "10.13026/w8q8-ky94",
-    "licence": "Creative Commons Attribution 4.0",
-    "hounsfield_units": "Recovered from the brain (center 40, width 120) and bone (width 3200) "
-    "JPEG images; the bone center is fitted for each patient: 700 in 81 of 82 patients, about "
-    "790 in patient 50, whose brain window is taken as the true one.",
-}
-
-_USED_FOR: Final = {
-    "train": "fitting the weights",
-    "calibrate": "input size, temperatures and thresholds; the weights were neither fitted to nor "
-    "chosen by them",
-    "test": "the figures of this card, once",
-}
-
-
-def script(network: HemorrhageNetwork) -> torch.jit.ScriptModule:
-    """Compile the network for slices of every number and shape, in half precision.
-
-    Only the elementwise windowing is traced, everything with shapes in it is scripted.
-    """
-    network.eval()
-    with warnings.catch_warnings():
-        # Upstream deprecated TorchScript in 2.11; Falx's artefact is TorchScript by request.
-        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
-        network.preprocess.windows = torch.jit.trace(  # type: ignore[no-untyped-call]
-            network.preprocess.windows, torch.zeros(2, 8, 8)
-        )
-        scripted: torch.jit.ScriptModule = torch.jit.script(network)
-    return scripted.half()
-
-
-def network_bytes(scripted: torch.jit.ScriptModule) -> bytes:
-    """Serialise a TorchScript module; the same module gives the same bytes."""
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
-        torch.jit.save(scripted, buffer)
-    return buffer.getvalue()
+_TOLERANCE: Final = 0.1
+"""In logits, and as a share of them; half precision usually stays ten times below it."""
 
 
 def read_result(path: Path, needed: tuple[str, ...]) -> dict[str, Any]:
@@ -127,115 +47,135 @@ def read_result(path: Path, needed: tuple[str, ...]) -> dict[str, Any]:
     return content
 
 
-def build_card(
-    content: Mapping[str, Any],
-    calibration: Mapping[str, Any],
-    evaluation: Mapping[str, Any],
-    *,
-    sha256: str,
-    parameters: int,
-    minutes: float,
-    note: str,
-) -> dict[str, Any]:
-    """Put the card together from a run's checkpoint, its two results and its duration."""
-    parts = {
-        name: {"used_for": _USED_FOR[name], **facts} for name, facts in evaluation["parts"].items()
-    }
-    test = parts["test"]
-    return {
-        "name": "Falx",
-        "version": VERSION,
-        "created": datetime.now(UTC).date().isoformat(),
-        "sha256": sha256,
-        "architecture": ARCHITECTURE,
-        "parameters": parameters,
-        "labels": list(LABELS),
-        "windows": window_facts(),
-        "input_size": calibration["input_size"],
-        "calibration": calibration["temperature"],
-        "calibration_method": CALIBRATION_METHOD,
-        "thresholds": evaluation["thresholds"],
-        "thresholds_chosen": "on the calibration patients' highest slices: screen at sensitivity "
-        "0.95, alert at specificity 0.95",
-        "thresholds_measured_on": f"{test['patients']} test patients ({test['slices']} slices) of "
-        "CT-ICH, one hospital",
-        "training": {
-            **TRAINING_DATA,
-            "parts": parts,
-            "recipe": {**content["recipe"], "epochs_done": content["epoch"]},
-            "note": note,
-            "minutes": minutes,
-        },
-        "metrics": evaluation["metrics"],
-        "intended_use": INTENDED_USE,
-        "disclaimer": NOTICE,
-        "limits": list(LIMITS),
-    }
-
-
-def training_minutes(log: Path) -> float:
-    """Minutes that a run's epochs took, evaluation included, from its CSV log.
+def load_measured(run: Path) -> tuple[Trained, dict[str, Any], dict[str, Any]]:
+    """Load the network that was calibrated and measured, and both results.
 
     Raises
     ------
     TrainingError
-        The log is missing or damaged.
+        A result is missing, or of other weights than the run has now.
     """
+    calibration = read_result(
+        run / "calibration.json", ("input_size", "temperature", "thresholds", "weights")
+    )
+    evaluation = read_result(
+        run / "evaluation.json", ("metrics", "thresholds", "parts", "evaluations", "weights")
+    )
+    trained = load_trained(run, calibration["checkpoint"], calibration["input_size"])
+    digest = weights_digest(trained.network)
+    stale = [
+        name
+        for name, result in (("calibration", calibration), ("evaluation", evaluation))
+        if result["weights"] != digest
+    ]
+    if stale:
+        raise TrainingError(
+            f"The {' and the '.join(stale)} of {run} are of other weights than its checkpoint "
+            f"{calibration['checkpoint']}.pt and series head: calibrate and evaluate again."
+        )
+    if any(
+        evaluation["thresholds"][label][point]["threshold"] != value
+        for label, points in calibration["thresholds"].items()
+        for point, value in points.items()
+    ):
+        raise TrainingError(f"{run} was calibrated again after it was measured: evaluate again.")
+    return trained, calibration, evaluation
+
+
+def compiled(network: HemorrhageNetwork, *, half: bool) -> bytes:
+    """Compile a network, and see that the file says what the network says.
+
+    Parameters
+    ----------
+    network
+        Used up.
+    half
+        Whether weights are stored in half precision.
+
+    Raises
+    ------
+    TrainingError
+        The two differ, as when weights leave the range of half precision.
+    """
+    generator = torch.Generator().manual_seed(0)
+    hu = torch.randint(-1000, 1500, (3, 200, 180), generator=generator).to(torch.int16)
+    z_mm = torch.arange(3) * 5.0
+    with torch.inference_mode():
+        expected, _ = network(hu, z_mm)
+    scripted = script(network, half=half)
+    content = network_bytes(scripted)
+    with torch.inference_mode():
+        found, _ = scripted.float()(hu, z_mm)
+    if not torch.allclose(found, expected, rtol=_TOLERANCE, atol=_TOLERANCE):
+        difference = (found - expected).abs().max().item()
+        raise TrainingError(
+            f"The compiled network's logits differ by {difference:.3g} from the network's: export "
+            "with --precision single, or look at its weights."
+        )
+    return content
+
+
+def write_pair(contents: Mapping[Path, bytes]) -> None:
+    """Write files that belong together: all are on the disk before the first takes its place.
+
+    A kill between the two renames leaves a network beside another one's card, which is refused by
+    its SHA-256.
+
+    Raises
+    ------
+    OSError
+        The disk is full or not writable; the old files stay, no partial ones do.
+    """
+    partial = {path: path.with_name(path.name + ".part") for path in contents}
     try:
-        with log.open(newline="") as file:
-            seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
-    except (OSError, KeyError, ValueError) as problem:
-        raise TrainingError(f"{log.name} cannot be read: {problem}.") from problem
-    return round(seconds / 60, 1)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old one or the whole new one."""
-    partial = path.with_name(path.name + ".part")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+        for path, content in contents.items():
+            with partial[path].open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for path in contents:
+            partial[path].replace(path)
+    finally:
+        for path in partial.values():
+            path.unlink(missing_ok=True)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Write `falx.pt` and `falx.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="the run's folder")
-    parser.add_argument("--to", type=Path, default=Path("model/weights"), help="where to write")
-    parser.add_argument("--note", default="", help="what else the card should say of the run")
+    add = parser.add_argument
+    add("--run", type=Path, required=True, help="the run's folder")
+    add("--to", type=Path, required=True, help="folder of the artefact, as FALX_MODEL names it")
+    add("--version", required=True, help="of the weights, as 1.0.0")
+    add("--note", default="", help="what else the card should say of the run")
+    add("--precision", choices=("half", "single"), default="half", help="of the weights (half)")
     options = parser.parse_args(arguments)
-    calibration = read_result(
-        options.run / "calibration.json", ("input_size", "temperature", "thresholds")
-    )
-    evaluation = read_result(options.run / "evaluation.json", ("metrics", "thresholds", "parts"))
-    content = load_checkpoint(options.run / "last.pt")
-    if content["epoch"] != calibration.get("epoch"):
-        raise TrainingError(
-            f"The calibration is of epoch {calibration.get('epoch')}, the checkpoint of epoch "
-            f"{content['epoch']}: calibrate and evaluate again."
-        )
-    network = load_trained(content, calibration["input_size"])
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    minutes = training_minutes(options.run / "log.csv")
-    weights = network_bytes(script(network))
-    sha256 = hashlib.sha256(weights).hexdigest()
+    trained, calibration, evaluation = load_measured(options.run)
+    figures = None
+    if isinstance(trained.network.series_head, SeriesHead):
+        figures = read_series_head(options.run / SERIES_HEAD_FILE).figures
     card = build_card(
-        content,
+        trained,
         calibration,
         evaluation,
-        sha256=sha256,
-        parameters=parameters,
-        minutes=minutes,
+        version=options.version,
+        series_head=figures,
         note=options.note,
     )
+    weights = compiled(trained.network, half=options.precision == "half")
+    card["sha256"] = hashlib.sha256(weights).hexdigest()
     options.to.mkdir(parents=True, exist_ok=True)
-    write_atomically(options.to / NETWORK_NAME, weights)
-    write_atomically(options.to / CARD_NAME, (json.dumps(card, indent=1) + "\n").encode())
-    load_card(options.to / CARD_NAME)
-    Console().print(f"{options.to / NETWORK_NAME}: {len(weights) / 1e6:.1f} MB, {sha256}")
+    network_path, card_path = options.to / NETWORK_NAME, options.to / CARD_NAME
+    write_pair({network_path: weights, card_path: (json.dumps(card, indent=1) + "\n").encode()})
+    load_network(network_path, load_card(card_path), "cpu")
+    Console().print(
+        f"{card['name']} {card['version']}, {card['architecture']}, series head: "
+        f"{card['series_head'].split(':')[0].split(';')[0]}\nwritten: {network_path} "
+        f"({len(weights) / 1e6:.1f} MB) and {card_path}"
+    )
 
 
 if __name__ == "__main__":
-    main()
+    from model.command import run
+
+    run(main)

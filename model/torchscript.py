@@ -8,11 +8,12 @@ from model.artifact import torchscript_deprecation_ignored
 from model.network import HemorrhageNetwork
 
 
-def script(network: HemorrhageNetwork) -> torch.jit.ScriptModule:
-    """Compile the network for slices of every number and shape, in half precision.
+def script(network: HemorrhageNetwork, *, half: bool = True) -> torch.jit.ScriptModule:
+    """Compile the network for slices of every number and shape.
 
     Only the elementwise windowing is traced, everything with shapes in it is scripted. The
-    network is used up: its windowing is replaced and its weights are halved.
+    network is used up: its windowing is replaced, and its weights are rounded if they are to be
+    in half precision.
     """
     network.eval()
     with torchscript_deprecation_ignored():
@@ -20,7 +21,7 @@ def script(network: HemorrhageNetwork) -> torch.jit.ScriptModule:
             network.preprocess.windows, torch.zeros(2, 8, 8)
         )
         scripted: torch.jit.ScriptModule = torch.jit.script(network)
-    return scripted.half()
+    return scripted.half() if half else scripted
 
 
 def network_bytes(scripted: torch.jit.ScriptModule) -> bytes:

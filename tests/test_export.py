@@ -3,52 +3,54 @@
 import hashlib
 import io
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from app.config import PROJECT_ROOT
-from model import export
-from model.artifact import load_card, load_network
+from model import calibrate, evaluate, export, train_series_head
+from model.artifact import ModelCard, load_card, load_network
 from model.errors import TrainingError
 from model.labels import LABELS
-from model.network import HemorrhageNetwork
+from model.network import HemorrhageNetwork, NetworkSpec
+from model.predictor import load_predictor
+from model.series_head import SERIES_HEAD_FILE, FittedHead, SeriesHead, read_series_head
+from model.torchscript import network_bytes, script
+from model.trained import load_trained
+from run_factory import write_runs
 
-CARD: dict[str, Any] = json.loads((PROJECT_ROOT / "model/weights/falx.json").read_text())
+SPEC = NetworkSpec("test_resnet", 64)
 
 
 @pytest.fixture(scope="module")
-def network() -> HemorrhageNetwork:
-    torch.manual_seed(0)
-    return HemorrhageNetwork(64).eval()
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that is trained, has a series head, is calibrated and measured."""
+    (run,) = write_runs(tmp_path_factory.mktemp("runs"), "run", patients=80)
+    train_series_head.main([f"--run={run}", "--epochs=20", "--hidden=16", "--device=cpu"])
+    calibrate.main([f"--run={run}", "--device=cpu"])
+    evaluate.main([f"--run={run}", "--draws=20", "--device=cpu"])
+    return run
 
 
 @pytest.fixture
-def run_folder(tmp_path: Path, network: HemorrhageNetwork) -> Path:
-    """A finished run: checkpoint, log, calibration and evaluation."""
-    content = {
-        "average": network.state_dict(),
-        "prior_shift": [0.0] * 6,
-        "epoch": 3,
-        "recipe": {"seed": 0},
-    }
-    torch.save(content, tmp_path / "last.pt")
-    (tmp_path / "log.csv").write_text("epoch,seconds\n1,60\n2,45\n")
-    calibration = {
-        "input_size": 64,
-        "temperature": dict.fromkeys(LABELS, 1.0),
-        "thresholds": {label: {"screen": 0.1, "alert": 0.5} for label in LABELS},
-        "epoch": 3,
-    }
-    (tmp_path / "calibration.json").write_text(json.dumps(calibration))
-    parts = {name: dict(part) for name, part in CARD["training"]["parts"].items()}
-    for part in parts.values():
-        del part["used_for"]
-    evaluation = {"metrics": CARD["metrics"], "thresholds": CARD["thresholds"], "parts": parts}
-    (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
-    return tmp_path
+def run(measured: Path, tmp_path: Path) -> Path:
+    """The same in a folder of its own, to be spoilt."""
+    return Path(shutil.copytree(measured, tmp_path / "run"))
+
+
+def export_to(folder: Path, run: Path, *options: str) -> ModelCard:
+    export.main([f"--run={run}", f"--to={folder}", "--version=1.2.3", *options])
+    return load_card(folder / "falx.json")
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
 
 
 def slices(count: int, rows: int, columns: int) -> torch.Tensor:
@@ -56,15 +58,18 @@ def slices(count: int, rows: int, columns: int) -> torch.Tensor:
     return torch.randint(-1000, 1000, (count, rows, columns), generator=generator).to(torch.int16)
 
 
-def test_the_script_is_the_network_for_every_number_and_shape_of_slices(
-    network: HemorrhageNetwork,
-) -> None:
+# -------------------------------------------------------------------------------------- the script
+
+
+def test_the_script_is_the_network_for_every_number_and_shape_of_slices() -> None:
+    torch.manual_seed(0)
+    network = HemorrhageNetwork(SPEC).eval()
     inputs = [slices(1, 64, 64), slices(3, 96, 96), slices(2, 80, 50)]
     with torch.inference_mode():
         expected = [network(hu, torch.zeros(len(hu))) for hu in inputs]
 
-    buffer = io.BytesIO(export.network_bytes(export.script(copy_of(network))))
-    scripted = torch.jit.load(buffer).float()  # type: ignore[no-untyped-call]
+    content = io.BytesIO(network_bytes(script(network)))
+    scripted = torch.jit.load(content).float()  # type: ignore[no-untyped-call]
 
     for hu, (logits, heat) in zip(inputs, expected, strict=True):
         found_logits, found_heat = scripted(hu, torch.zeros(len(hu)))
@@ -73,64 +78,168 @@ def test_the_script_is_the_network_for_every_number_and_shape_of_slices(
         assert torch.allclose(found_heat, heat, atol=0.05)
 
 
-def copy_of(network: HemorrhageNetwork) -> HemorrhageNetwork:
-    copy = HemorrhageNetwork(network.preprocess.input_size)
-    copy.load_state_dict(network.state_dict())
-    return copy.eval()
+def test_the_same_module_gives_the_same_bytes() -> None:
+    scripted = script(HemorrhageNetwork(SPEC))
 
-
-def test_the_same_module_gives_the_same_bytes(network: HemorrhageNetwork) -> None:
-    scripted = export.script(copy_of(network))
-
-    first, second = (export.network_bytes(scripted) for _ in range(2))
+    first, second = (network_bytes(scripted) for _ in range(2))
 
     assert hashlib.sha256(first).digest() == hashlib.sha256(second).digest()
 
 
-def test_an_export_is_an_artefact_that_loads(run_folder: Path, tmp_path: Path) -> None:
-    export.main([f"--run={run_folder}", f"--to={tmp_path / 'weights'}", "--note=Resumed once."])
+def test_weights_outside_half_precision_are_not_exported_in_it() -> None:
+    torch.manual_seed(0)
+    network = HemorrhageNetwork(SPEC).eval()
+    network.head.bias.data[:] = 1e6
 
-    card = load_card(tmp_path / "weights" / "falx.json")
-    network = load_network(tmp_path / "weights" / "falx.pt", card, "cpu")
-    logits, _ = network(slices(2, 64, 64), torch.zeros(2))
-    assert logits.shape == (2, len(LABELS))
-    assert card.input_size == 64
-    assert card.training.minutes == 1.8
-    assert card.training.note == "Resumed once."
-    assert card.training.recipe["epochs_done"] == 3
-    assert card.training.parts["train"].used_for == "fitting the weights"
+    with pytest.raises(TrainingError, match="export with --precision single"):
+        export.compiled(network, half=True)
+
+
+# ------------------------------------------------------------------------------------ the artefact
+
+
+def test_an_export_is_an_artefact_that_serves_what_the_run_says(run: Path, tmp_path: Path) -> None:
+    trained = load_trained(run)
+    hu = slices(5, 64, 64)
+    z_mm = torch.arange(5) * 5.0
+    with torch.inference_mode():
+        expected, _ = trained.network(hu, z_mm)
+
+    export_to(tmp_path / "weights", run)
+
+    served = load_predictor(tmp_path / "weights", "cpu")
+    prediction = served.predict(list(hu.numpy()), z_mm.numpy(), lambda _done: None)
+    assert isinstance(trained.network.series_head, SeriesHead)
+    assert prediction.logits == pytest.approx(expected.numpy(), abs=0.02)
     assert not list((tmp_path / "weights").glob("*.part"))
 
 
+def test_the_card_says_where_the_weights_come_from(run: Path, tmp_path: Path) -> None:
+    card = export_to(tmp_path / "weights", run, "--note=Made for a test.")
+
+    (data_set,) = card.training.data_sets
+    assert card.version == "1.2.3"
+    assert (card.architecture, card.input_size) == ("test_resnet", 32)
+    assert (card.slices_per_input, card.pooling) == (1, "gap")
+    assert data_set.title == "Synthetic heads"
+    assert card.training.note == "Made for a test."
+    assert card.training.recipe["epochs_done"] == 1
+    assert card.training.recipe["pretrained"] == "no"
+    assert "rotate" in str(card.training.recipe["augmentation"])
+    assert card.training.parts["train"].used_for == "fitting the weights"
+    assert card.training.parts["test"].used_for == "the figures of this card, once"
+    assert sum(part.patients for part in card.training.parts.values()) == 80
+    assert "16 test patients (64 slices) of Synthetic heads" in card.thresholds_measured_on
+    assert str(tmp_path) not in (tmp_path / "weights" / "falx.json").read_text()
+
+
+def test_the_card_describes_the_series_head_or_says_that_there_is_none(
+    run: Path, tmp_path: Path
+) -> None:
+    with_head = export_to(tmp_path / "with", run)
+    figures = read_series_head(run / SERIES_HEAD_FILE).figures
+    (run / SERIES_HEAD_FILE).unlink()
+    calibrate.main([f"--run={run}", "--device=cpu"])
+    evaluate.main([f"--run={run}", "--draws=20", "--device=cpu"])
+
+    without = export_to(tmp_path / "without", run)
+
+    assert f"{figures['weighted_with_head']:.4f} with the head" in with_head.series_head
+    assert without.series_head == "none: each slice is judged alone"
+    assert without.parameters < with_head.parameters
+    assert without.training.parts["test"].used_for == "the figures of this card, looked at 2 times"
+
+
+def test_the_limits_follow_from_the_run(run: Path, tmp_path: Path) -> None:
+    edit(
+        run / "calibration.json",
+        lambda content: content.update(notes={"subdural": "No calibration patient has subdural."}),
+    )
+
+    limits = " ".join(export_to(tmp_path / "weights", run).limits)
+
+    assert "never on another hospital's" in limits
+    assert "Seen in few patients" in limits
+    assert "No calibration patient has subdural." in limits
+    assert "Trained from scratch" in limits
+    assert "judged alone" not in limits
+
+
+def test_an_export_in_single_precision_serves_too(run: Path, tmp_path: Path) -> None:
+    export_to(tmp_path / "half", run)
+    card = export_to(tmp_path / "single", run, "--precision=single")
+
+    half, single = (tmp_path / name / "falx.pt" for name in ("half", "single"))
+    assert single.stat().st_size > 1.2 * half.stat().st_size
+    logits, _ = load_network(single, card, "cpu")(slices(1, 64, 64), torch.zeros(1))
+    assert logits.shape == (1, len(LABELS))
+
+
+def test_a_new_artefact_replaces_the_old_one(run: Path, tmp_path: Path) -> None:
+    for name in ("falx.pt", "falx.json"):
+        (tmp_path / name).write_bytes(b"old")
+
+    assert export_to(tmp_path, run).version == "1.2.3"
+
+
+def test_a_full_disk_leaves_the_old_artefact(tmp_path: Path) -> None:
+    network, card = tmp_path / "falx.pt", tmp_path / "falx.json"
+    network.write_bytes(b"old")
+    card.write_bytes(b"old")
+    card.with_name("falx.json.part").mkdir()
+
+    with pytest.raises(OSError, match="Is a directory"):
+        export.write_pair({network: b"new", card: b"new"})
+
+    assert (network.read_bytes(), card.read_bytes()) == (b"old", b"old")
+
+
+# ---------------------------------------------------------------------------------- what is refused
+
+
 @pytest.mark.parametrize("name", ["calibration.json", "evaluation.json"])
-def test_without_a_result_no_card_is_written(run_folder: Path, tmp_path: Path, name: str) -> None:
-    (run_folder / name).unlink()
+def test_without_a_result_no_card_is_written(run: Path, tmp_path: Path, name: str) -> None:
+    (run / name).unlink()
 
     with pytest.raises(TrainingError, match="a card needs metrics and provenance"):
-        export.main([f"--run={run_folder}", f"--to={tmp_path / 'weights'}"])
+        export_to(tmp_path / "weights", run)
 
     assert not (tmp_path / "weights").exists()
 
 
 @pytest.mark.parametrize("field", ["metrics", "parts"])
 def test_a_result_without_metrics_or_provenance_writes_no_card(
-    run_folder: Path, tmp_path: Path, field: str
+    run: Path, tmp_path: Path, field: str
 ) -> None:
-    evaluation = json.loads((run_folder / "evaluation.json").read_text())
-    (run_folder / "evaluation.json").write_text(json.dumps(evaluation | {field: {}}))
+    edit(run / "evaluation.json", lambda content: content.update({field: {}}))
 
     with pytest.raises(TrainingError, match=rf"evaluation\.json lacks {field}"):
-        export.main([f"--run={run_folder}", f"--to={tmp_path / 'weights'}"])
+        export_to(tmp_path / "weights", run)
 
 
-def test_a_calibration_of_another_epoch_is_refused(run_folder: Path, tmp_path: Path) -> None:
-    calibration = json.loads((run_folder / "calibration.json").read_text())
-    (run_folder / "calibration.json").write_text(json.dumps(calibration | {"epoch": 2}))
+def test_results_of_other_weights_are_refused(run: Path, tmp_path: Path) -> None:
+    fitted = read_series_head(run / SERIES_HEAD_FILE)
+    other = FittedHead(fitted.state, fitted.embedding_size, fitted.hidden, "another", {})
+    torch.save(vars(other), run / SERIES_HEAD_FILE)
 
-    with pytest.raises(TrainingError, match="calibration is of epoch 2, the checkpoint of epoch 3"):
-        export.main([f"--run={run_folder}", f"--to={tmp_path / 'weights'}"])
+    with pytest.raises(TrainingError, match=r"calibration and the evaluation of .* other weights"):
+        export_to(tmp_path / "weights", run)
 
 
-def test_a_missing_log_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"log\.csv cannot be read"):
-        export.training_minutes(tmp_path / "log.csv")
+def test_thresholds_that_were_not_measured_are_refused(run: Path, tmp_path: Path) -> None:
+    edit(run / "calibration.json", lambda content: content["thresholds"]["any"].update(alert=0.9))
+
+    with pytest.raises(TrainingError, match="calibrated again after it was measured"):
+        export_to(tmp_path / "weights", run)
+
+
+def test_the_thresholds_and_temperatures_served_are_the_calibrated_ones(
+    run: Path, tmp_path: Path
+) -> None:
+    calibration = json.loads((run / "calibration.json").read_text())
+
+    card = export_to(tmp_path / "weights", run)
+
+    assert card.calibration == calibration["temperature"]
+    found = [card.thresholds[label].alert.threshold for label in LABELS]
+    assert np.array_equal(found, [calibration["thresholds"][label]["alert"] for label in LABELS])
