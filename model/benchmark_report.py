@@ -20,14 +20,14 @@ NOT_COMPARABLE: Final = (
 PROPOSAL: Final = "project proposal of 2019-10-30, from the competition so far"
 COMPETITION: Final = "RSNA 2019 competition"
 PUBLISHED_FOR: Final = {
-    ("resnext101_32x16d", 256): 0.086,
-    ("efficientnet_b0", 256): 0.077,
-    ("efficientnet_b1", 224): 0.073,
-    ("vgg19", 224): 0.073,
-    ("resnet50", 256): 0.089,
-    ("inception_v3", 224): 0.079,
+    "resnext101_32x16d": (256, 0.086),
+    "efficientnet_b0": (256, 0.077),
+    "efficientnet_b1": (224, 0.073),
+    "vgg19": (224, 0.073),
+    "resnet50": (256, 0.089),
+    "inception_v3": (224, 0.079),
 }
-"""Weighted log loss in the proposal's table."""
+"""Input size in pixels and weighted log loss in the proposal's table."""
 
 PUBLISHED_SYSTEMS: Final = (
     (
@@ -84,12 +84,12 @@ def write_tables(
 
 def row_of(result: Mapping[str, Any]) -> list[object]:
     """A line of the table, as it is read."""
-    published = PUBLISHED_FOR.get((result["architecture"], result["size"]))
+    size, published = PUBLISHED_FOR.get(result["architecture"], (0, 0.0))
     return [
         result["architecture"],
         result["size"],
         *(_with_interval(result[name]) for name in _FIGURES),
-        "–" if published is None else f"{published:.3f}",
+        f"{published:.3f} at {size}" if published else "–",
         f"{result['asked']['slices']:,}",
         f"{result['training_minutes']:.1f}",
         f"{result['gflop']:.2f}",
@@ -107,10 +107,11 @@ def csv_of(results: Sequence[Mapping[str, Any]]) -> str:
         for name in _FIGURES:
             low, high = result[name]["interval"] or (None, None)
             line |= {name: result[name]["value"], f"{name}_low": low, f"{name}_high": high}
-        key = (result["architecture"], result["size"])
+        size, published = PUBLISHED_FOR.get(result["architecture"], (None, None))
         line |= {
-            "published_log_loss": PUBLISHED_FOR.get(key),
-            "published_source": PROPOSAL if key in PUBLISHED_FOR else None,
+            "published_log_loss": published,
+            "published_size": size,
+            "published_source": PROPOSAL if published else None,
             "slices": result["asked"]["slices"],
         }
         numbers = ("training_minutes", "gflop", "parameters_million", "ms_a_slice", "memory_mb")
@@ -178,7 +179,7 @@ def cost_drawing(results: Sequence[Mapping[str, Any]]) -> Drawing:
     figure, axes = new_figure(7, 4)
     for result in results:
         loss, gflop = result["weighted_log_loss"], result["gflop"]
-        colour = BLUE if (result["architecture"], result["size"]) in PUBLISHED_FOR else ORANGE
+        colour = BLUE if result["architecture"] in PUBLISHED_FOR else ORANGE
         axes.plot(gflop, loss["value"], "o", color=colour)
         if loss["interval"]:
             axes.vlines(gflop, *loss["interval"], color=colour, linewidth=1)
@@ -196,7 +197,7 @@ def cost_drawing(results: Sequence[Mapping[str, Any]]) -> Drawing:
 
 def _published() -> list[tuple[str, float, str]]:
     proposal = [
-        (f"{name} at {size} pixels", loss, PROPOSAL) for (name, size), loss in PUBLISHED_FOR.items()
+        (f"{name} at {size} pixels", loss, PROPOSAL) for name, (size, loss) in PUBLISHED_FOR.items()
     ]
     return [*proposal, *PUBLISHED_SYSTEMS]
 

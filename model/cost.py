@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from model.errors import TrainingError
+from model.memory import peak_resident_mb
 from model.network import HemorrhageNetwork, NetworkSpec
 
 CONVENTION: Final = "a multiply and an add count as two operations"
@@ -64,7 +64,7 @@ def measure_cost(spec: NetworkSpec) -> Cost:
         gflop=counter.get_total_flops() / 1e9,
         parameters_million=weights / 1e6,
         ms_a_slice=1000 * min(seconds) / _SLICES,
-        memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10,
+        memory_mb=peak_resident_mb(),
     )
 
 

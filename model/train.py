@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
+from scipy.special import expit
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
@@ -257,7 +258,7 @@ def held_out(state: TrainingState, job: Job) -> tuple[float, float]:
     for rank, theirs in enumerate(processes.gather(judged(state.average, job, batches))):
         logits[rank :: processes.world] = theirs
     logits += np.asarray(job.data.shift)
-    loss = weighted_log_loss(pool.targets, 1 / (1 + np.exp(-logits)))
+    loss = weighted_log_loss(pool.targets, expit(logits))
     if not math.isfinite(loss):
         raise TrainingError(f"The held-out loss after epoch {state.epoch + 1} is {loss}.")
     return loss, auc(pool.targets[:, 0], logits[:, 0])

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import resource
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Final
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from model.files import write_atomically
+from model.memory import peak_resident_mb
 
 LOG_FILE: Final = "log.csv"
 TENSORBOARD_FOLDER: Final = "tensorboard"
@@ -69,7 +69,7 @@ def peak_memory_mb(device: torch.device) -> float:
     """The most memory held so far: on the GPU, or resident in this process on the CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    return peak_resident_mb()
 
 
 def training_bar(*, shown: bool) -> Progress:
