@@ -104,7 +104,7 @@ class Blob:
         for z in levels:
             border = noise_plane(x, y, z, max(1.3 * mean, 4.5), self.seed)
             distance = (1 + self.rough * border - self._radius(view, box, z)) * mean
-            total += edge_share(distance, max(view.grid.pixel_mm, self.soft_mm / 1.7))
+            total += edge_share(distance, max(view.grid.pixel_mm, self.soft_mm / 2.1))
             if self.rim:
                 width = self.rim * mean
                 rim += np.clip(1 + distance / width, 0, 1) ** 0.8

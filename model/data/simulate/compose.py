@@ -15,6 +15,8 @@ LEAST_VISIBLE_MM2: Final = 9.0
 """A slice is positive for a subtype from this area of visible blood on."""
 LEAST_EXCESS_HU_MM2: Final = 130.0
 """And from this much brightness above brain, summed over that area."""
+LEAST_MEAN_HU: Final = 11.0
+"""And by so much on average."""
 LEAST_DARK_MM2: Final = 90.0
 """Old blood, as bright as brain or darker, is seen where it has at least this area."""
 _HIDDEN_MM: Final = 0.8
@@ -71,11 +73,13 @@ def _visible(
     change = np.abs(ndimage.uniform_filter(after - before[put.box.part], 3))
     bright = ndimage.uniform_filter(after, 3) - view.brain_hu
     seen = view.depth_mm[put.box.part] > _HIDDEN_MM
-    visible: NDArray[np.bool_] = (put.share > 0.35) & (change > _LEAST_CHANGE_HU) & seen
+    visible: NDArray[np.bool_] = (put.share > 0.3) & (change > _LEAST_CHANGE_HU) & seen
     brighter = visible & (bright > _BRIGHTER_HU)
     pixel_mm2 = view.grid.pixel_mm**2
+    area = float(brighter.sum()) * pixel_mm2
     excess = float(np.minimum(bright[brighter], 40).sum()) * pixel_mm2
-    if brighter.sum() * pixel_mm2 >= LEAST_VISIBLE_MM2 and excess >= LEAST_EXCESS_HU_MM2:
+    clear = excess >= LEAST_MEAN_HU * area and excess >= LEAST_EXCESS_HU_MM2
+    if area >= LEAST_VISIBLE_MM2 and clear:
         return visible
     return visible if visible.sum() * pixel_mm2 >= LEAST_DARK_MM2 else None
 
@@ -174,14 +178,12 @@ def _moved(view: SliceView, shifts: Sequence[Shift]) -> SliceView:
     edge = view.depth_mm[around] < _BONE_EDGE_MM
     soft[edge] = np.minimum(soft[edge], view.brain_hu + 2)
     smooth = ndimage.gaussian_filter(soft, 0.55 / view.grid.pixel_mm)
-    limit = 3 * view.noise_hu
-    noise = np.clip((soft - smooth)[inner], -limit, limit)
     far = np.abs(down) + np.abs(aside)
-    sampled = ndimage.map_coordinates(smooth, [rows, columns], order=1, mode="nearest") + noise
-    # Near the skull, and where hardly anything moves, the pixel stays what it is.
-    share = np.clip(far / 0.7, 0, 1) * np.clip((depth - 0.7) / 1.5, 0, 1)
+    came = ndimage.map_coordinates(smooth, [rows, columns], order=1, mode="nearest")
+    # Only the smooth part changes: noise stays, and so does the blurred edge of bone.
+    share = np.clip(far / 0.7, 0, 1) * np.clip((depth - 0.8) / 1.5, 0, 1)
     hu = view.hu.copy()
-    hu[whole] += share * (sampled - view.hu[whole])
+    hu[whole] += share * (came - smooth[inner])
     ventricle = view.ventricle
     if ventricle[around].any():
         places = [np.rint(rows).astype(np.intp), np.rint(columns).astype(np.intp)]

@@ -68,7 +68,7 @@ class Epidural:
         thick = self.thick_mm * np.sqrt(inner)
         depth = view.depth_mm[box.part]
         fade = 1 - np.clip((into - thick) / (reach - thick), 0, 1)
-        push = np.minimum(0.9 * thick * fade**1.3, np.maximum(depth - 2.0, 0))
+        push = np.minimum(0.9 * thick * fade**1.3, np.maximum(depth - 4.0, 0))
         push = push / view.grid.pixel_mm
         return Shift(box, np.float32(-ny) * push, np.float32(-nx) * push)
 
@@ -87,7 +87,7 @@ class Epidural:
         x, y = view.places(box)
         fine = noise_plane(x, y, view.grid.z_mm, 7.0, self.seed)
         coarse = noise_plane(x, y, view.grid.z_mm, 16.0, self.seed, octaves=2)
-        blood = self.hu + 2.2 * fine - self.swirl_hu * np.clip(coarse - 0.3, 0, 1.2)
+        blood = self.hu + 1.6 * fine - self.swirl_hu * np.clip(coarse - 0.3, 0, 1.2)
         return Deposit(box, share, np.asarray(blood, np.float32))
 
     def _share(

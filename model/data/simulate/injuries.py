@@ -51,7 +51,7 @@ class ScalpHematoma:
         out = out + 0.5 * (along * self.half_length_mm) ** 2 / 75
         inner = np.clip(1 - along**2 - height**2, 0, 1)
         rough = 1 + 0.15 * noise_plane(x, y, view.grid.z_mm, 12.0, self.seed)
-        thick = self.thick_mm * np.sqrt(inner) * rough
+        thick = self.thick_mm * inner * rough
         share = edge_share(thick - out, view.grid.pixel_mm) * (inner > 0.02)
         outside = ~view.inside[box.part] & (view.hu[box.part] < 75) & (out > -6)
         share = np.asarray(share * outside, np.float32)
@@ -83,13 +83,13 @@ def scalp_hematoma(frame: HeadFrame, rng: np.random.Generator) -> list[ScalpHema
 
 def scalp_hematoma_at(angle: float, z_mm: float, rng: np.random.Generator) -> ScalpHematoma:
     """Draw one at an angle from the front: over an epidural hematoma, or by itself."""
-    length = float(rng.uniform(12, 45))
+    length = float(rng.uniform(22, 60))
     return ScalpHematoma(
         angle=angle,
         z_mm=z_mm,
         half_length_mm=length,
         half_height_mm=float(rng.uniform(12, 40)),
-        thick_mm=float(rng.uniform(4, 15)),
+        thick_mm=float(rng.uniform(3, 12)),
         hu=float(rng.uniform(42, 70)),
         seed=noise_shift(rng),
     )

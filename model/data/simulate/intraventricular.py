@@ -122,7 +122,7 @@ def draw_intraventricular(
         middle=(x, y, grid.z_mm + float(rng.normal(0, 3))),
         radius_mm=float(radius),
         level_y_mm=lowest - float(rng.uniform(2.5, 14)),
-        hu=float(rng.uniform(46, 76)),
+        hu=float(rng.uniform(44, 70)),
         patchy_hu=float(rng.uniform(2, 7)),
         seed=noise_shift(rng),
     )

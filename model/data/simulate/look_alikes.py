@@ -10,7 +10,6 @@ from model.data.simulate.head_frame import HeadFrame
 from model.data.simulate.injuries import bone_gap, scalp_hematoma
 from model.data.simulate.mimics import (
     atrophy,
-    base_partial_volume,
     calcified_ganglia,
     calcified_pineal,
     calcified_plexus,
@@ -18,6 +17,7 @@ from model.data.simulate.mimics import (
     dense_transverse_sinus,
     dense_vessel,
     old_infarct,
+    partial_volume,
 )
 from model.data.simulate.slice_view import Lesion
 
@@ -29,7 +29,7 @@ LOOK_ALIKES: Final[dict[str, Draw]] = {
     "calcified ganglia": calcified_ganglia,
     "dense vessel": dense_vessel,
     "old infarct": old_infarct,
-    "partial volume": base_partial_volume,
+    "partial volume": partial_volume,
     "dense dura": dense_dura,
     "dense transverse sinus": dense_transverse_sinus,
     "atrophy": atrophy,

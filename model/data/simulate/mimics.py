@@ -100,14 +100,47 @@ def old_infarct(frame: HeadFrame, rng: np.random.Generator) -> list[Blob]:
     ]
 
 
-def base_partial_volume(frame: HeadFrame, rng: np.random.Generator) -> list[Blob]:
-    """The orbital roof or the petrous ridge half in the slice: bright, without a border."""
+@dataclass(frozen=True)
+class PartialVolume:
+    """Bone half in the slice, at the base or the vertex: bright at the bone, without a border."""
+
+    center: Spot
+    half: Spot
+    wide_mm: float
+    share: float
+    seed: Spot
+    kind: str = "partial volume"
+
+    def describe(self) -> str:
+        return f"partial volume of bone, {self.wide_mm:.0f} mm wide"
+
+    def shift(self, view: SliceView) -> Shift | None:  # noqa: ARG002
+        return None
+
+    def deposit(self, view: SliceView) -> Deposit | None:
+        below = (view.below - self.center[2]) / self.half[2]
+        if abs(below) >= 1:
+            return None
+        box = view.head_box
+        across, along = view.head_places(box)
+        first = (across - self.center[0]) / self.half[0]
+        second = (along - self.center[1]) / self.half[1]
+        inner = np.clip(1 - first**2 - second**2 - below**2, 0, 1)
+        x, y = view.places(box)
+        rough = 1 + 0.35 * noise_plane(x, y, view.grid.z_mm, 12.0, self.seed)
+        near = np.exp(-view.depth_mm[box.part] / np.maximum(self.wide_mm * rough, 0.5))
+        added = 160 * self.share * inner * near * view.inside[box.part]
+        nothing = np.zeros(across.shape, np.float32)
+        return Deposit(box, nothing, added_hu=np.asarray(added, np.float32))
+
+
+def partial_volume(frame: HeadFrame, rng: np.random.Generator) -> list[PartialVolume]:  # noqa: ARG001
     side = 1 if rng.random() < 0.5 else -1
-    place = (side * 24, -52, 84) if rng.random() < 0.5 else (side * 38, 14, 96)
-    center = _jitter(frame, place, rng, 4)
-    radii = (float(rng.uniform(5, 13)), float(rng.uniform(4, 9)), 3.0)
-    hu = float(rng.uniform(55, 130))
-    return [_blob("partial volume", center, radii, hu, rng, rough=0.25, soft_mm=9.0)]
+    places = ((side * 26, -56, 86), (side * 42, 12, 97), (side * 46, -22, 92), (side * 20, 0, 8))
+    place = places[int(rng.integers(len(places)))]
+    half = (float(rng.uniform(15, 32)), float(rng.uniform(15, 32)), float(rng.uniform(4, 9)))
+    width, share = float(rng.uniform(1.5, 5)), float(rng.uniform(0.25, 0.9))
+    return [PartialVolume(place, half, width, share, noise_shift(rng))]
 
 
 @dataclass(frozen=True)
@@ -236,8 +269,8 @@ class WideFluid:
         thick = self._thickness(view)
         depth = view.depth_mm[box.part]
         push = thick * np.clip(1 - (depth - thick) / 45, 0, 1)
-        push = np.minimum(push, np.maximum(depth - 1.8, 0)) / view.grid.pixel_mm
-        down, right = view.inward(box)
+        down, right, clear = view.inward(box)
+        push = clear * np.minimum(push, np.maximum(depth - 1.8, 0)) / view.grid.pixel_mm
         return Shift(box, -down * push, -right * push)
 
     def deposit(self, view: SliceView) -> Deposit | None:

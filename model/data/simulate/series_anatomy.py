@@ -16,7 +16,7 @@ INSIDE: Final = 1
 VENTRICLE: Final = 2
 """Bits of `SeriesAnatomy.codes`."""
 
-DEPTH_STEP_MM: Final = 0.5
+DEPTH_STEP_MM: Final = 0.25
 _LEAST_OVERLAP: Final = 0.6
 _LEAST_LARGEST_CM2: Final = 60.0
 _SUDDEN: Final = 0.55

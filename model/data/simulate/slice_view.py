@@ -114,20 +114,32 @@ class SliceView:
         return [float(self.grid.z_mm + step * self.thickness_mm) for step in steps]
 
     @cached_property
-    def _inward(self) -> tuple[_Floats, _Floats]:
+    def _inward(self) -> tuple[_Floats, _Floats, _Floats]:
         part = self.head_box.part
-        rough = ndimage.gaussian_filter(self.depth_mm[part][::2, ::2], 2.0 / self.grid.pixel_mm)
-        down, right = (np.repeat(np.repeat(g, 2, 0), 2, 1) for g in np.gradient(rough))
-        height, width = self.depth_mm[part].shape
+        rough = ndimage.gaussian_filter(self.depth_mm[part][::2, ::2], 1.6 / self.grid.pixel_mm)
+        down, right = np.gradient(rough, 2 * self.grid.pixel_mm)
         length = np.sqrt(down**2 + right**2) + np.float32(1e-4)
-        return (down / length)[:height, :width], (right / length)[:height, :width]
+        clear = ndimage.gaussian_filter(np.clip((length - 0.45) / 0.35, 0, 1), 1.0)
+        height, width = self.depth_mm[part].shape
+        small = (down / length, right / length, clear)
+        full = [twice(one)[:height, :width] for one in small]
+        return full[0], full[1], full[2]
 
-    def inward(self, box: Box) -> tuple[_Floats, _Floats]:
-        """Direction away from the nearest inner table (down, right), float32[h, w] each."""
+    def inward(self, box: Box) -> tuple[_Floats, _Floats, _Floats]:
+        """Direction away from the nearest inner table.
+
+        Returns
+        -------
+        Down and right, a unit vector, and how clear the direction is: 1 near one wall, 0 where
+        walls on several sides are as near. float32[h, w] each; 0 outside.
+        """
         outer = self.head_box
         shape = (box.bottom - box.top, box.right - box.left)
         found = []
         for whole in self._inward:
+            if box == outer:
+                found.append(whole)
+                continue
             out = np.zeros(shape, np.float32)
             top, left = max(box.top, outer.top), max(box.left, outer.left)
             bottom, right = min(box.bottom, outer.bottom), min(box.right, outer.right)
@@ -136,7 +148,7 @@ class SliceView:
                     top - outer.top : bottom - outer.top, left - outer.left : right - outer.left
                 ]
             found.append(out)
-        return found[0], found[1]
+        return found[0], found[1], found[2]
 
     def fluid(self, box: Box) -> _Floats:
         """Share of each pixel that is cerebrospinal fluid, 0..1, from its HU."""
@@ -146,6 +158,12 @@ class SliceView:
         top = self.brain_hu - 8.0
         share = np.clip((top - smooth) / (top - FLUID_HU), 0, 1) * self.inside[box.part]
         return np.asarray(share, np.float32)
+
+
+def twice(small: _Floats) -> _Floats:
+    """Enlarge to twice the size, without steps."""
+    large = np.repeat(np.repeat(small, 2, 0), 2, 1)
+    return np.asarray(ndimage.uniform_filter(large, 3), np.float32)
 
 
 @dataclass(frozen=True)
@@ -237,8 +255,9 @@ def filling(
     blood_hu
         Of the blood.
     """
+    # So smooth that what stays is the noise, as in the tissue around.
     smooth = ndimage.gaussian_filter(
-        np.clip(view.hu[box.part], -20, 80), 0.5 / view.grid.pixel_mm
+        np.clip(view.hu[box.part], -20, 80), 1.1 / view.grid.pixel_mm
     )
     of_fluid = np.minimum(share, fluid)
     added = of_fluid * (blood_hu - FLUID_HU) + (share - of_fluid) * (blood_hu - smooth)
@@ -247,4 +266,4 @@ def filling(
 
 def edge_share(distance_mm: _Floats, pixel_mm: float) -> _Floats:
     """Share of a pixel within a border, from its distance inward; as blurred as a soft kernel."""
-    return np.clip(0.5 + distance_mm / np.float32(1.7 * pixel_mm), 0, 1)
+    return np.clip(0.5 + distance_mm / np.float32(2.1 * pixel_mm), 0, 1)

@@ -38,14 +38,15 @@ class Subarachnoid:
         Of the bloody fluid; lower where it is diluted.
     spread
         How far blood fills beyond the fluid that can be seen: effaced sulci, 0..1.
-    least_depth_mm
-        0, or how deep the fluid must lie: cisterns.
+    swell_mm
+        How far blood widens the spaces it fills.
     """
 
     pattern: str
     territories: tuple[Territory, ...]
     hu: float
     spread: float
+    swell_mm: float
     seed: Spot
     kind: str = "subarachnoid"
 
@@ -71,16 +72,17 @@ class Subarachnoid:
             return None
         x, y = view.places(box)
         uneven = noise_plane(x, y, view.grid.z_mm, 20.0, self.seed, octaves=2)
-        where *= np.clip(0.75 + 0.45 * uneven, 0, 1)
+        where *= np.clip(0.85 + 0.45 * uneven, 0, 1)
         part = box.part
         fluid = view.fluid(box)
         depth = view.depth_mm[part]
         # Blood makes a sulcus wider than the fluid that was seen in it.
-        wide = ndimage.gaussian_filter(fluid, 0.6 / view.grid.pixel_mm)
-        filled = np.clip(1.25 * np.maximum(fluid, wide), 0, 1)
+        wide = ndimage.gaussian_filter(fluid, self.swell_mm / view.grid.pixel_mm)
+        filled = np.clip(1.4 * np.maximum(fluid, 1.15 * wide), 0, 1)
         if self.spread:
             filled = np.maximum(filled, self._effaced(view, box, depth))
         outside = view.inside[part] & ~view.ventricle[part] & (depth > 0.5)
+        outside &= ~_deep_ventricles(view, across, along)
         share = np.asarray(where * filled * outside, np.float32)
         if share.max(initial=0) < 0.2:
             return None
@@ -95,9 +97,18 @@ class Subarachnoid:
         x, y = view.places(box)
         folds = np.abs(noise_plane(x, y, 0.7 * view.grid.z_mm, 19.0, self.seed, octaves=2))
         # |noise| changes by about 1 over a quarter of its size: the sheet is 2 mm wide.
-        sheet = np.clip(1 - folds / 0.30, 0, 1) ** 0.8
+        sheet = np.clip(1 - folds / 0.36, 0, 1) ** 0.7
         surface = np.clip((depth - 0.8) / 1.2, 0, 1) * np.clip((17 - depth) / 6, 0, 1)
         return np.asarray(self.spread * sheet * surface, np.float32)
+
+
+def _deep_ventricles(
+    view: SliceView, across: NDArray[np.float32], along: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Where the third ventricle's floor and the temporal horns lie, whether seen or not."""
+    third = (np.abs(across) < 4) & (along > -22) & (along < 13) & (60 < view.below < 84)
+    horns = (np.abs(across) > 20) & (np.abs(across) < 42) & (along > -16) & (along < 22)
+    return np.asarray(third | (horns & (view.below > 81)))
 
 
 _BASAL: Final = (
@@ -126,10 +137,11 @@ def draw_subarachnoid(anatomy: SeriesAnatomy, index: int, rng: np.random.Generat
     below = frame.below_vertex(slice_z(anatomy, index, rng, 6.0))
     side = 1 if rng.random() < 0.5 else -1
     hu = float(rng.uniform(48, 70))
-    spread = float(rng.uniform(0.4, 1.0)) if rng.random() < 0.6 else 0.0
+    swell = float(rng.uniform(0.6, 2.2))
+    spread = float(rng.uniform(0.5, 1.0)) if rng.random() < 0.8 else 0.0
     if 62 < below < 104 and rng.random() < 0.6:
         parts, pattern = _at_base(rng, side)
-        return Subarachnoid(pattern, parts, hu, 0.0, noise_shift(rng))
+        return Subarachnoid(pattern, parts, hu, 0.0, swell, noise_shift(rng))
     reach = float(rng.uniform(10, 38))
     angle = float(rng.uniform(0.15, 3.0))
     distance = float(rng.uniform(44, 66))
@@ -145,7 +157,7 @@ def draw_subarachnoid(anatomy: SeriesAnatomy, index: int, rng: np.random.Generat
     parts = (convexity,)
     if rng.random() < 0.2:
         parts = (convexity, Territory((0, float(middle[1]), below), (5, 30, 16)))
-    return Subarachnoid("sulci", parts, hu, spread, noise_shift(rng))
+    return Subarachnoid("sulci", parts, hu, spread, swell, noise_shift(rng))
 
 
 def _at_base(rng: np.random.Generator, side: int) -> tuple[tuple[Territory, ...], str]:

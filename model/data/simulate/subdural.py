@@ -5,11 +5,12 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from model.data.simulate.chance import Spot, log_uniform, noise_shift, slice_z
 from model.data.simulate.noise import noise_plane
 from model.data.simulate.series_anatomy import SeriesAnatomy
-from model.data.simulate.slice_view import Box, Deposit, Shift, SliceView, edge_share
+from model.data.simulate.slice_view import Box, Deposit, Shift, SliceView, edge_share, twice
 
 _RADIUS_MM: Final = 68.0
 """Of the convexity of a usual head: turns angles into lengths."""
@@ -96,13 +97,16 @@ class ConvexitySubdural:
     def _at_convexity(self, view: SliceView, box: Box) -> NDArray[np.float32]:
         """1 where the nearest bone is the convexity, 0 along petrous bone and sphenoid."""
         across, along = view.head_places(box)
-        down, right = view.inward(box)
+        down, right, clear = view.inward(box)
         first, second = view.frame.directions()
         inward_across = right * first[0] + down * first[1]
         inward_along = right * second[0] + down * second[1]
         length = np.sqrt(across**2 + along**2) + 1e-3
         outward = -(inward_across * across + inward_along * along) / length
-        return np.asarray(np.clip((outward - 0.2) / 0.3, 0, 1), np.float32)
+        there = np.clip((outward[::2, ::2] - 0.2) / 0.3, 0, 1) * np.sqrt(clear[::2, ::2])
+        # It ends gradually, not where the nearest bone is another one.
+        there = ndimage.gaussian_filter(there, 1.8 / view.grid.pixel_mm)
+        return twice(there)[: outward.shape[0], : outward.shape[1]]
 
     def shift(self, view: SliceView) -> Shift | None:
         if self.thick_mm < 2.5:
@@ -115,9 +119,9 @@ class ConvexitySubdural:
         depth = view.depth_mm[box.part]
         reach = 58.0 * view.frame.scale
         fade = 1 - np.clip((depth - thick) / np.maximum(reach - thick, 5), 0, 1)
-        push = np.minimum(0.88 * thick * fade**1.2, np.maximum(depth - 1.8, 0))
-        push /= np.float32(view.grid.pixel_mm)
-        down, right = view.inward(box)
+        push = np.minimum(0.88 * thick * fade**1.2, np.maximum(depth - 4.0, 0))
+        down, right, clear = view.inward(box)
+        push *= clear / np.float32(view.grid.pixel_mm)
         return Shift(box, -down * push, -right * push)
 
     def deposit(self, view: SliceView) -> Deposit | None:
@@ -127,9 +131,12 @@ class ConvexitySubdural:
         depth = view.depth_mm[box.part]
         total = np.zeros(depth.shape, np.float32)
         levels = view.levels(2)
+        there = self._at_convexity(view, box)
         for z in levels:
-            total += edge_share(self._thickness(view, box, z) - depth, view.grid.pixel_mm)
-        share = total / len(levels) * view.inside[box.part] * self._at_convexity(view, box)
+            thick = self._thickness(view, box, z)
+            thick = np.where(thick > 0, thick * there, thick)
+            total += edge_share(thick - depth - 1.2 * (1 - there), view.grid.pixel_mm)
+        share = np.asarray(total / len(levels) * view.inside[box.part], np.float32)
         if share.max(initial=0) < 0.25:
             return None
         return Deposit(box, share, _blood(self.age, view, box, self.seed))

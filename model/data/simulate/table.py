@@ -29,7 +29,7 @@ def table_point(
     # A few mm further in, the direction away from the bone is steadier.
     at = min(first + 10, len(steps) - 1)
     row, column = int(rows[at].clip(0, height - 1)), int(columns[at].clip(0, width - 1))
-    down, aside = view.inward(Box(row, row + 1, column, column + 1))
+    down, aside, _ = view.inward(Box(row, row + 1, column, column + 1))
     nx, ny = float(aside[0, 0]), float(down[0, 0])
     nx, ny = nx - float(direction[0]), ny - float(direction[1])
     length = np.hypot(nx, ny)
