@@ -151,9 +151,11 @@ def test_too_few_patients_or_folds_are_refused_and_nothing_is_written(tmp_path: 
     linked.loc[:7, "pixel_hash"] = "same"
 
     with pytest.raises(TrainingError, match="7 patients cannot fill 10 folds"):
-        read_or_make_folds(path, [patients(7)])
+        read_or_make_folds(path, [patients(7)], n_folds=10)
     with pytest.raises(TrainingError, match=r"9 patients cannot fill 10 folds .*identical slices"):
-        read_or_make_folds(path, [linked])
+        read_or_make_folds(path, [linked], n_folds=10)
+    with pytest.raises(TrainingError, match="3 patients cannot fill 4 folds"):
+        read_or_make_folds(path, [patients(3)])
     with pytest.raises(TrainingError, match="3 folds cannot hold train, tune, calibrate, test"):
         read_or_make_folds(path, [patients(7)], n_folds=3)
     assert list(tmp_path.iterdir()) == []
@@ -206,3 +208,12 @@ def test_each_part_of_ct_ich_has_patients_of_each_subtype(
         mine = frame[frame["patient"].isin(patients_of_part)]
         assert mine[["any", "epidural", "intraparenchymal"]].max().tolist() == [1, 1, 1]
         assert (mine[list(LABELS)].max() == 1).sum() >= 5
+
+
+def test_few_patients_make_as_many_folds_as_they_can(tmp_path: Path) -> None:
+    frame = patients(6, any=2)
+
+    folds = read_or_make_folds(tmp_path / "folds.csv", [frame])
+
+    assert sorted(folds.values()) == list(range(6))
+    assert all(parts_of(folds).values())

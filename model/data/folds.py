@@ -19,10 +19,11 @@ PARTS: Final = ("train", "tune", "calibrate", "test")
 
 ROTATIONS: Final = 5
 LEAST_FOLDS: Final = len(PARTS)
+MOST_FOLDS: Final = 10
 
 
 def read_or_make_folds(
-    path: Path, frames: Sequence[pd.DataFrame], n_folds: int = 10, seed: int = 0
+    path: Path, frames: Sequence[pd.DataFrame], n_folds: int | None = None, seed: int = 0
 ) -> dict[str, int]:
     """Read the folds of all patients from a CSV `patient,fold`, or make and write it.
 
@@ -35,7 +36,8 @@ def read_or_make_folds(
     frames
         Tables of slices with `patient`, `pixel_hash`, `blank` and the six labels.
     n_folds, seed
-        For making it; the seed orders patients that are alike.
+        For making it: ten folds, or as many as there are patients where these are fewer. The seed
+        orders patients that are alike.
 
     Returns
     -------
@@ -49,7 +51,7 @@ def read_or_make_folds(
     """
     groups = linked_patients(frames)
     if not path.exists():
-        folds = make_folds(frames, groups, n_folds, seed)
+        folds = make_folds(frames, groups, n_folds or usual_folds(groups), seed)
         write_atomically(path, folds.to_csv(lineterminator="\n").encode())
     folds = _read(path)
     lacking = groups.index.difference(folds.index)
@@ -66,6 +68,11 @@ def read_or_make_folds(
     return {str(patient): int(fold) for patient, fold in used.items()}
 
 
+def usual_folds(groups: "pd.Series[int]") -> int:
+    """Ten, or as many as there are groups of patients, but enough for every part."""
+    return max(LEAST_FOLDS, min(MOST_FOLDS, groups.nunique()))
+
+
 def make_folds(
     frames: Sequence[pd.DataFrame], groups: "pd.Series[int]", n_folds: int, seed: int
 ) -> "pd.Series[int]":
@@ -77,7 +84,7 @@ def make_folds(
         There are fewer than four folds, or fewer groups than folds.
     """
     if n_folds < LEAST_FOLDS:
-        raise TrainingError(f"{n_folds} folds cannot hold {', '.join(PARTS)}: use 5 or more.")
+        raise TrainingError(f"{n_folds} folds cannot hold {', '.join(PARTS)}: use {LEAST_FOLDS} or more.")
     n_groups = int(groups.max()) + 1 if len(groups) else 0
     if n_groups < n_folds:
         raise TrainingError(
@@ -159,7 +166,7 @@ def parts_of(folds: Mapping[str, int], rotation: int = 0) -> dict[str, list[str]
     """
     n_folds = max(folds.values(), default=-1) + 1
     if n_folds < LEAST_FOLDS:
-        raise TrainingError(f"{n_folds} folds cannot hold {', '.join(PARTS)}: use 5 or more.")
+        raise TrainingError(f"{n_folds} folds cannot hold {', '.join(PARTS)}: use {LEAST_FOLDS} or more.")
     if not 0 <= rotation < ROTATIONS:
         raise TrainingError(f"There is no rotation {rotation}: it goes from 0 to {ROTATIONS - 1}.")
     n_test = max(1, n_folds // ROTATIONS)
