@@ -84,7 +84,9 @@ def make_folds(
         There are fewer than four folds, or fewer groups than folds.
     """
     if n_folds < LEAST_FOLDS:
-        raise TrainingError(f"{n_folds} folds cannot hold {', '.join(PARTS)}: use {LEAST_FOLDS} or more.")
+        raise TrainingError(
+            f"{n_folds} folds cannot hold {', '.join(PARTS)}: use {LEAST_FOLDS} or more."
+        )
     n_groups = int(groups.max()) + 1 if len(groups) else 0
     if n_groups < n_folds:
         raise TrainingError(
@@ -166,7 +168,9 @@ def parts_of(folds: Mapping[str, int], rotation: int = 0) -> dict[str, list[str]
     """
     n_folds = max(folds.values(), default=-1) + 1
     if n_folds < LEAST_FOLDS:
-        raise TrainingError(f"{n_folds} folds cannot hold {', '.join(PARTS)}: use {LEAST_FOLDS} or more.")
+        raise TrainingError(
+            f"{n_folds} folds cannot hold {', '.join(PARTS)}: use {LEAST_FOLDS} or more."
+        )
     if not 0 <= rotation < ROTATIONS:
         raise TrainingError(f"There is no rotation {rotation}: it goes from 0 to {ROTATIONS - 1}.")
     n_test = max(1, n_folds // ROTATIONS)
