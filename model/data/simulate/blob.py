@@ -1,4 +1,4 @@
-"""A warped ellipsoid of blood, calcium or fluid in the brain: bleeds and much that resembles them."""
+"""A warped ellipsoid of blood, calcium or fluid: bleeds, and much that resembles them."""
 
 from dataclasses import dataclass
 
@@ -130,8 +130,7 @@ class Blob:
     def _own_side(self, view: SliceView, box: Box) -> NDArray[np.float32]:
         """Blood of a hemisphere does not cross the falx; that of brain stem and vermis may."""
         across, _ = view.head_places(box)
-        x, y = np.float32(self.center[0]), np.float32(self.center[1])
-        own = float(view.frame.across(x, y, self.center[2])) / view.frame.scale
+        own = view.frame.across_of(*self.center) / view.frame.scale
         if abs(own) < 4 or self.anywhere or self.site in ("pons", "cerebellum"):
             return np.ones(across.shape, np.float32)
-        return np.clip((across * np.sign(own) - 1.0) / 1.5, 0, 1)
+        return np.asarray(np.clip((across * np.sign(own) - 1.0) / 1.5, 0, 1), np.float32)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +22,15 @@ LEAST_DARK_MM2: Final = 90.0
 _HIDDEN_MM: Final = 0.8
 """So close to bone, its blurred edge hides blood."""
 _BONE_EDGE_MM: Final = 4.0
+_BONE_HU: Final = 75.0
+"""Above the brain: bone makes up so much of the pixel that blood in it does not count."""
 _LEAST_CHANGE_HU: Final = 7.0
 _BRIGHTER_HU: Final = 5.0
 _BACKGROUND_MM: Final = 1.6
 _NOISE_KEPT: Final = 2.6
 """Standard deviations: beyond them, what differs from its surroundings is structure."""
 
-_Floats = NDArray[np.float32]
+_Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def _visible(
     """Where a reader would see the deposit; None where there is too little to be seen."""
     change = np.abs(ndimage.uniform_filter(after - before[put.box.part], 3))
     bright = ndimage.uniform_filter(after, 3) - view.brain_hu
-    seen = view.depth_mm[put.box.part] > _HIDDEN_MM
+    seen = (view.depth_mm[put.box.part] > _HIDDEN_MM) & (bright < _BONE_HU)
     visible: NDArray[np.bool_] = (put.share > 0.3) & (change > _LEAST_CHANGE_HU) & seen
     brighter = visible & (bright > _BRIGHTER_HU)
     pixel_mm2 = view.grid.pixel_mm**2

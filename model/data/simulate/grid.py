@@ -39,12 +39,9 @@ class Grid:
         rows = np.arange(start, stop, dtype=np.float32)
         return (np.float32(self.top_mm) + rows * np.float32(self.pixel_mm))[:, None]
 
-
     def scaled(self, factor: float) -> "Grid":
         """Return the same pixels, where a mm in plane is `factor` mm."""
-        return Grid(
-            self.left_mm * factor, self.top_mm * factor, self.pixel_mm * factor, self.z_mm
-        )
+        return Grid(self.left_mm * factor, self.top_mm * factor, self.pixel_mm * factor, self.z_mm)
 
 
 def common_grids(z_mm: NDArray[np.floating], pixel_mm: float) -> tuple[Grid, ...]:
@@ -59,6 +56,4 @@ def cached_grids(frame: pd.DataFrame, size: int) -> tuple[Grid, ...]:
     left = frame["box_left"].to_numpy(np.float64) * spacing + pixel / 2
     top = frame["box_top"].to_numpy(np.float64) * spacing + pixel / 2
     z_mm = frame["z_mm"].to_numpy(np.float64)
-    return tuple(
-        Grid(*map(float, values)) for values in zip(left, top, pixel, z_mm, strict=True)
-    )
+    return tuple(Grid(*map(float, values)) for values in zip(left, top, pixel, z_mm, strict=True))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ _ANGLES: Final = np.arange(-36.0, 36.1, 2.0)
 _SIDE: Final = 72
 _FIELD_MM: Final = 216.0
 
-_Floats = NDArray[np.float32]
+_Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,10 @@ class HeadFrame:
         straight = np.sqrt(1 + self.x_per_y**2)
         middle = self.x_mm + self.x_per_z * z
         return np.asarray((x - np.float32(middle) - np.float32(self.x_per_y) * y) / straight)
+
+    def across_of(self, x: float, y: float, z: float) -> float:
+        """Distance of one point from the plane of symmetry."""
+        return float(self.across(np.array([x]), np.array([y]), z)[0])
 
     def along(self, x: _Floats, y: _Floats) -> _Floats:
         """Distance behind the middle in mm, negative in front of it."""
@@ -94,7 +98,7 @@ def fit_frame(
         float32[S], cm2 within the inner table; slices with less than half of the largest one do
         not decide on the symmetry.
     """
-    large = np.flatnonzero(areas > 0.5 * areas.max())
+    large = [int(i) for i in np.flatnonzero(areas > 0.5 * areas.max())]
     found = np.array([_axis(depths[i], tissues[i], grids[i]) for i in large])
     slope = float(np.median(found[:, 0]))
     z = np.array([grids[i].z_mm for i in large])
@@ -104,9 +108,7 @@ def fit_frame(
     widest = int(np.argmax(areas))
     v_low, v_high = _extent(depths[widest], grids[widest], slope)
     scale = float(np.clip((v_high - v_low) / USUAL_LENGTH_MM, 0.6, 1.3))
-    return HeadFrame(
-        offset, slope, tilt, (v_low + v_high) / 2, _vertex(grids, areas, scale), scale
-    )
+    return HeadFrame(offset, slope, tilt, (v_low + v_high) / 2, _vertex(grids, areas, scale), scale)
 
 
 def _vertex(grids: Sequence[Grid], areas: _Floats, scale: float) -> float:

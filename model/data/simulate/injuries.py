@@ -115,8 +115,6 @@ class BoneGap:
     def deposit(self, view: SliceView) -> Deposit | None:
         if abs(view.grid.z_mm - self.z_mm) > self.half_height_mm:
             return None
-        height, width = view.hu.shape
-        added = np.zeros((height, width), np.float32)
         box = view.head_box
         wide = view.box(
             view.grid.left_mm + view.grid.pixel_mm * (box.left + box.right) / 2,
@@ -127,7 +125,7 @@ class BoneGap:
         if wide is None:
             return None
         x, y = view.places(wide)
-        share = np.zeros((y.shape[0], x.shape[1]), np.float32)
+        share = np.zeros((y.shape[0], x.shape[1]))
         for angle in self.angles:
             found = table_point(view, angle + self.lean * (view.grid.z_mm - self.z_mm))
             if found is None:
@@ -139,11 +137,11 @@ class BoneGap:
             slit = edge_share(self.width_mm / 2 - beside, view.grid.pixel_mm)
             share = np.maximum(share, slit * near)
         hu = view.hu[wide.part]
-        share *= (hu > 120) & ~view.inside[wide.part]
+        share = share * ((hu > 120) & ~view.inside[wide.part])
         if share.max(initial=0) < 0.1:
             return None
         added = share * (40.0 - hu) * 0.9
-        return Deposit(wide, share, added_hu=np.asarray(added, np.float32))
+        return Deposit(wide, np.asarray(share, np.float32), added_hu=np.asarray(added, np.float32))
 
 
 def bone_gap(frame: HeadFrame, rng: np.random.Generator) -> list[BoneGap]:

@@ -11,9 +11,9 @@ from model.data.simulate.artefacts import BeamHardening, MetalStreaks, Motion
 from model.data.simulate.compose import Composed, compose
 from model.data.simulate.epidural import Epidural, draw_epidural
 from model.data.simulate.grid import common_grids
+from model.data.simulate.injuries import fracture_at, scalp_hematoma_at
 from model.data.simulate.intraparenchymal import draw_intraparenchymal
 from model.data.simulate.intraventricular import draw_intraventricular
-from model.data.simulate.injuries import fracture_at, scalp_hematoma_at
 from model.data.simulate.look_alikes import LOOK_ALIKES, draw_look_alike
 from model.data.simulate.series_anatomy import SeriesAnatomy, series_anatomy
 from model.data.simulate.slice_view import Lesion, view_slice
@@ -105,9 +105,7 @@ def draw_lesions(
     return [*(one for one in before if one not in over), *lesions, *over]
 
 
-def _injuries(
-    drawn: Sequence[Lesion], rng: np.random.Generator, plan: Plan
-) -> Sequence[Lesion]:
+def _injuries(drawn: Sequence[Lesion], rng: np.random.Generator, plan: Plan) -> Sequence[Lesion]:
     """What the blow that made a bleed left in bone and scalp."""
     chance = rng.random()
     for one in drawn:

@@ -51,6 +51,7 @@ def _drawn(
     site: str,
     center: tuple[float, float],
     radius: float,
+    *,
     anatomy: SeriesAnatomy,
     index: int,
     rng: np.random.Generator,
@@ -76,16 +77,14 @@ def _drawn(
     )
 
 
-def _deep(
-    anatomy: SeriesAnatomy, index: int, rng: np.random.Generator, place: Place
-) -> Blob:
+def _deep(anatomy: SeriesAnatomy, index: int, rng: np.random.Generator, place: Place) -> Blob:
     if anatomy.frame is None:
         raise ValueError("The series shows no brain.")
     across = float(rng.uniform(*place.across)) * (1 if rng.random() < 0.5 else -1)
     below = anatomy.frame.below_vertex(anatomy.grids[index].z_mm)
     x, y, _ = anatomy.frame.point(across, float(rng.uniform(*place.along)), below)
     radius = log_uniform(rng, *place.radius_mm)
-    return _drawn(place.name, (x, y), radius, anatomy, index, rng)
+    return _drawn(place.name, (x, y), radius, anatomy=anatomy, index=index, rng=rng)
 
 
 def _tissue_point(
@@ -106,7 +105,7 @@ def _lobar(anatomy: SeriesAnatomy, index: int, rng: np.random.Generator) -> Blob
     radius = log_uniform(rng, 2.0, 26)
     center = _tissue_point(anatomy, index, rng, (min(4 + 0.6 * radius, 18), 16 + radius))
     center = _beside_falx(anatomy, index, center, radius)
-    return _drawn("lobar", center, radius, anatomy, index, rng)
+    return _drawn("lobar", center, radius, anatomy=anatomy, index=index, rng=rng)
 
 
 def _beside_falx(
@@ -115,16 +114,13 @@ def _beside_falx(
     """Move a middle outward, so that the falx does not cut much off."""
     if anatomy.frame is None:
         raise ValueError("The series shows no brain.")
-    x, y = np.float32(center[0]), np.float32(center[1])
-    across = float(anatomy.frame.across(x, y, anatomy.grids[index].z_mm))
+    across = anatomy.frame.across_of(*center, anatomy.grids[index].z_mm)
     step = np.sign(across) * max(1.05 * radius - abs(across), 0.0)
     right, _ = anatomy.frame.directions()
     return float(center[0] + right[0] * step), float(center[1] + right[1] * step)
 
 
-def _contusions(
-    anatomy: SeriesAnatomy, index: int, rng: np.random.Generator
-) -> list[Blob]:
+def _contusions(anatomy: SeriesAnatomy, index: int, rng: np.random.Generator) -> list[Blob]:
     """Several small bleeds of the cortex close together (frontal and temporal more often)."""
     x, y = _tissue_point(anatomy, index, rng, (2.5, 10))
     spread = float(rng.uniform(5, 14))
@@ -133,6 +129,13 @@ def _contusions(
         step = rng.normal(0, spread, 2) if number else np.zeros(2)
         radius = log_uniform(rng, 1.8, 9 if number == 0 else 5)
         found.append(
-            _drawn("contusion", (x + step[0], y + step[1]), radius, anatomy, index, rng)
+            _drawn(
+                "contusion",
+                (x + step[0], y + step[1]),
+                radius,
+                anatomy=anatomy,
+                index=index,
+                rng=rng,
+            )
         )
     return found

@@ -113,9 +113,11 @@ def draw_intraventricular(
     both = rng.random() < (0.6 if form == "level" else 0.4)
     if anatomy.frame is None:
         raise ValueError("The series shows no brain.")
-    side = 1 if x > anatomy.frame.x_mm + anatomy.frame.x_per_y * y + (
-        anatomy.frame.x_per_z * grid.z_mm
-    ) else -1
+    side = (
+        1
+        if x > anatomy.frame.x_mm + anatomy.frame.x_per_y * y + (anatomy.frame.x_per_z * grid.z_mm)
+        else -1
+    )
     return Intraventricular(
         form=form,
         sides=(-1, 1) if both else (side,),

@@ -95,9 +95,7 @@ def old_infarct(frame: HeadFrame, rng: np.random.Generator) -> list[Blob]:
     center = _jitter(frame, (float(place[0]), float(place[1]), float(place[2])), rng, 2)
     hu = float(rng.uniform(8, 22))
     radii = (radius, radius * float(rng.uniform(0.5, 1)), radius)
-    return [
-        _blob("old infarct", center, radii, hu, rng, rough=0.35, soft_mm=3.5, mixed=0.3)
-    ]
+    return [_blob("old infarct", center, radii, hu, rng, rough=0.35, soft_mm=3.5, mixed=0.3)]
 
 
 @dataclass(frozen=True)
@@ -228,7 +226,8 @@ class DenseTransverseSinus:
 
 
 def dense_transverse_sinus(
-    frame: HeadFrame, rng: np.random.Generator  # noqa: ARG001
+    frame: HeadFrame,
+    rng: np.random.Generator,
 ) -> list[DenseTransverseSinus]:
     return [
         DenseTransverseSinus(

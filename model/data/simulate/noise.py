@@ -30,6 +30,7 @@ def noise_plane(
     z_mm: float,
     size_mm: float,
     shift: tuple[float, float, float],
+    *,
     octaves: int = 3,
 ) -> NDArray[np.float32]:
     """Sample the noise in a slice.
@@ -61,9 +62,7 @@ def noise_plane(
     return np.ascontiguousarray(_interpolated(rows.T, x_mm[0] * per_mm + shift[0] * _SIDE).T)
 
 
-def _interpolated(
-    values: NDArray[np.float32], places: NDArray[np.floating]
-) -> NDArray[np.float32]:
+def _interpolated(values: NDArray[np.float32], places: NDArray[np.floating]) -> NDArray[np.float32]:
     """Interpolate along the first axis, which repeats."""
     low = np.floor(places)
     part = (places - low).astype(np.float32)[:, None]

@@ -101,7 +101,7 @@ def series_anatomy(
         below = np.array([frame.below_vertex(grid.z_mm) for grid in grids])
         good &= (below < _LOWEST) & ((below < _BASE) | (areas > _LEAST_AT_BASE_CM2))
     if frame is not None:
-        for i in np.flatnonzero(good):
+        for i in map(int, np.flatnonzero(good)):
             codes[i][_ventricles(hu[i], slices[i], grids[i], frame)] |= VENTRICLE
     return SeriesAnatomy(tuple(grids), codes, depths, good, brain, noise, frame)
 
@@ -159,7 +159,8 @@ def _hanging_together(
                 keep[0] = False
                 kept[i] = keep[pieces]
             # After a slice that was not understood, the last one that was is compared with.
-            if kept[i].sum() * grids[i].pixel_mm**2 > 0.4 * kept[last].sum() * grids[last].pixel_mm**2:
+            area, before = (kept[k].sum() * grids[k].pixel_mm ** 2 for k in (i, last))
+            if area > 0.4 * before:
                 last = i
     return kept
 

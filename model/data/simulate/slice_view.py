@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from model.data.simulate.series_anatomy import (
 FLUID_HU: Final = 8.0
 """Cerebrospinal fluid: 0 to 15 HU."""
 
-_Floats = NDArray[np.float32]
+_Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -256,9 +256,7 @@ def filling(
         Of the blood.
     """
     # So smooth that what stays is the noise, as in the tissue around.
-    smooth = ndimage.gaussian_filter(
-        np.clip(view.hu[box.part], -20, 80), 1.1 / view.grid.pixel_mm
-    )
+    smooth = ndimage.gaussian_filter(np.clip(view.hu[box.part], -20, 80), 1.1 / view.grid.pixel_mm)
     of_fluid = np.minimum(share, fluid)
     added = of_fluid * (blood_hu - FLUID_HU) + (share - of_fluid) * (blood_hu - smooth)
     return np.asarray(np.clip(added, 0, np.maximum(blood_hu - smooth, 0)), np.float32)
@@ -266,4 +264,4 @@ def filling(
 
 def edge_share(distance_mm: _Floats, pixel_mm: float) -> _Floats:
     """Share of a pixel within a border, from its distance inward; as blurred as a soft kernel."""
-    return np.clip(0.5 + distance_mm / np.float32(2.1 * pixel_mm), 0, 1)
+    return np.asarray(np.clip(0.5 + distance_mm / np.float32(2.1 * pixel_mm), 0, 1))

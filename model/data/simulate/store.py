@@ -1,9 +1,10 @@
 """Anatomy kept beside a cache: found once a series, mapped into memory afterwards."""
 
+import hashlib
 import json
-import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,14 +12,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from model.data.cached import CachedSet, open_cache
+from model.data.cached import CachedSet, open_cache, read_description
 from model.data.simulate.grid import Grid, cached_grids
 from model.data.simulate.head_frame import HeadFrame
 from model.data.simulate.series_anatomy import SeriesAnatomy, series_anatomy
 from model.errors import TrainingError
+from model.files import write_atomically
 
 VERSION: Final = 1
 FOLDER: Final = "anatomy"
+DESCRIPTION_FILE: Final = "anatomy.json"
 _USUAL_THICKNESS_MM: Final = 5.0
 
 
@@ -52,15 +55,40 @@ def negative_series(cached: CachedSet) -> list[pd.DataFrame]:
     return [group for _, group in frame.groupby("series", sort=True)]
 
 
-def build_store(folder: Path, workers: int | None = None) -> None:
-    """Find the anatomy of all negative series of the cache in `folder`, one file a series."""
+def is_built(cached: CachedSet) -> bool:
+    """Whether the anatomy of this cache was found by this version."""
+    try:
+        found = json.loads((cached.folder / FOLDER / DESCRIPTION_FILE).read_text())
+    except (OSError, ValueError):
+        return False
+    return bool(found == _description(cached))
+
+
+def _description(cached: CachedSet) -> dict[str, Any]:
+    """What the anatomy depends on: this module's version and the cache's own description."""
+    text = json.dumps(read_description(cached.folder), sort_keys=True)
+    return {
+        "version": VERSION,
+        "series": len(negative_series(cached)),
+        "cache": hashlib.sha256(text.encode()).hexdigest(),
+    }
+
+
+def build_store(folder: Path, workers: int) -> None:
+    """Find the anatomy of all negative series of the cache in `folder`, three files a series.
+
+    The description is written last: what was interrupted is made anew.
+    """
     cached = open_cache(folder)
     target = folder / FOLDER
     target.mkdir(exist_ok=True)
-    with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
-        numbers = range(len(negative_series(cached)))
+    (target / DESCRIPTION_FILE).unlink(missing_ok=True)
+    description = _description(cached)
+    numbers = range(description["series"])
+    # `spawn`: a process that has started threads (torch's) must not be forked.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         list(pool.map(_build_one, [folder] * len(numbers), numbers))
-    (target / "anatomy.json").write_text(json.dumps({"version": VERSION, "series": len(numbers)}))
+    write_atomically(target / DESCRIPTION_FILE, json.dumps(description).encode())
 
 
 def _build_one(folder: Path, number: int) -> None:
@@ -89,19 +117,15 @@ def open_store(cached: CachedSet) -> list[StoredSeries]:
     Raises
     ------
     TrainingError
-        It was not made, or by another version.
+        It was not made, or by another version or for another cache.
     """
     target = cached.folder / FOLDER
     series = negative_series(cached)
-    try:
-        description = json.loads((target / "anatomy.json").read_text())
-    except (OSError, ValueError) as problem:
+    if not is_built(cached):
         raise TrainingError(
-            f"{target} holds no anatomy: make it with `python -m model.simulate --cache "
-            f"{cached.folder}`."
-        ) from problem
-    if description != {"version": VERSION, "series": len(series)}:
-        raise TrainingError(f"{target} is of another version or cache: delete it and make it anew.")
+            f"{target} does not hold the anatomy of this cache: make it with "
+            f"`python -m model.simulate --cache {cached.folder}`."
+        )
     opened = [_open_one(target / f"{n:05d}", frame) for n, frame in enumerate(series)]
     return [one for one in opened if one.anatomy.good.any()]
 

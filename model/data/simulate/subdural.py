@@ -167,7 +167,9 @@ class FalxSubdural:
     kind: str = "subdural"
 
     def describe(self) -> str:
-        return f"subdural, falx, {self.age.name}, {self.thick_mm:.0f} mm thick, {self.age.hu:.0f} HU"
+        return (
+            f"subdural, falx, {self.age.name}, {self.thick_mm:.0f} mm thick, {self.age.hu:.0f} HU"
+        )
 
     def shift(self, view: SliceView) -> Shift | None:  # noqa: ARG002
         return None

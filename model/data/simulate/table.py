@@ -18,7 +18,9 @@ def table_point(
     direction = np.sin(angle) * right - np.cos(angle) * back
     middle_x, middle_y, _ = view.frame.point(0, 0, view.below)
     steps = np.arange(110.0 * view.frame.scale, 4.0, -0.5)
-    columns = ((middle_x + direction[0] * steps - view.grid.left_mm) / view.grid.pixel_mm).astype(int)
+    columns = ((middle_x + direction[0] * steps - view.grid.left_mm) / view.grid.pixel_mm).astype(
+        int
+    )
     rows = ((middle_y + direction[1] * steps - view.grid.top_mm) / view.grid.pixel_mm).astype(int)
     height, width = view.hu.shape
     valid = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)

@@ -94,5 +94,3 @@ def draw_training_slice(
         row=int(series.rows[index]),
         description=made.description,
     )
-
-
