@@ -21,7 +21,11 @@ def script(network: HemorrhageNetwork, *, half: bool = True) -> torch.jit.Script
             network.preprocess.windows, torch.zeros(2, 8, 8)
         )
         scripted: torch.jit.ScriptModule = torch.jit.script(network)
-    return scripted.half() if half else scripted
+    if half:
+        # Not the buffers: a variance of batch norm may lie outside half precision's range.
+        for parameter in scripted.parameters():
+            parameter.data = parameter.data.half()
+    return scripted
 
 
 def network_bytes(scripted: torch.jit.ScriptModule) -> bytes:

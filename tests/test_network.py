@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from model.errors import TrainingError
 from model.labels import LABELS
 from model.network import HemorrhageNetwork, NetworkSpec, set_prevalence_bias
+from model.preprocess import neighbours
 
 SMALL = NetworkSpec("resnet18", 64)
 
@@ -49,6 +51,61 @@ def test_training_and_serving_give_the_same_logits(
         served, _ = network(hu, torch.zeros(3))
 
     assert torch.allclose(trained, served, atol=1e-5)
+
+
+def test_forward_is_encode_then_combine(network: HemorrhageNetwork, hu: torch.Tensor) -> None:
+    z_mm = torch.arange(3) * 5.0
+    with torch.inference_mode():
+        embeddings, alone, heat = network.encode(neighbours(hu, 1))
+        combined = network.combine(embeddings, alone, z_mm)
+        logits, same_heat = network(hu, z_mm)
+
+    assert embeddings.shape == (3, network.embedding_size)
+    assert torch.equal(combined, logits)
+    assert torch.equal(heat, same_heat)
+
+
+@pytest.mark.parametrize("pooling", ["gap", "gem"])
+@pytest.mark.parametrize("count", [1, 4])
+def test_three_slices_make_one_input(pooling: str, count: int) -> None:
+    torch.manual_seed(0)
+    network = HemorrhageNetwork(NetworkSpec("test_resnet", 32, 3, pooling)).eval()
+    hu = torch.randint(-100, 200, (count, 40, 40)).to(torch.int16)
+
+    with torch.inference_mode():
+        logits, heat = network(hu, torch.zeros(count))
+        trained = network.classify(network.preprocess(neighbours(hu, 3)))
+
+    assert logits.shape == (count, len(LABELS))
+    assert heat.shape[:2] == (count, len(LABELS))
+    assert torch.allclose(trained, logits, atol=1e-5)
+
+
+def test_with_three_slices_only_the_next_neighbours_count() -> None:
+    torch.manual_seed(0)
+    network = HemorrhageNetwork(NetworkSpec("test_resnet", 32, 3)).eval()
+    hu = torch.randint(-100, 200, (5, 40, 40)).to(torch.int16)
+    changed = hu.clone()
+    changed[4] = 60
+
+    with torch.inference_mode():
+        before, after = (network(one, torch.zeros(5))[0] for one in (hu, changed))
+
+    assert torch.allclose(before[:3], after[:3], atol=1e-6)
+    assert not torch.allclose(before[3], after[3], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        (NetworkSpec("test_resnet", 32, 2), "1 or 3 slices, not 2"),
+        (NetworkSpec("test_resnet", 32, pooling="max"), "pooling max is unknown.*gap, gem"),
+        (NetworkSpec("resnt50", 32), "resnt50 is unknown"),
+    ],
+)
+def test_what_cannot_be_built_is_told(spec: NetworkSpec, problem: str) -> None:
+    with pytest.raises(TrainingError, match=problem):
+        HemorrhageNetwork(spec)
 
 
 def test_slices_are_judged_alone(network: HemorrhageNetwork, hu: torch.Tensor) -> None:

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.data.augment import augmented_input, random_placement, vary_hu
-from model.preprocess import ModelWindows, Preprocess, normalise, pad_to_square
+from model.preprocess import ModelWindows, Preprocess, neighbours, normalise, pad_to_square
 from model.windowing import MODEL_WINDOWS, apply_window
 
 
@@ -76,31 +75,24 @@ def test_preprocessing_survives_torchscript_with_changing_shapes() -> None:
         assert torch.allclose(scripted(hu[:, None]), wanted, atol=1e-6)
 
 
-def test_augmentation_keeps_the_form_of_the_input_and_repeats_with_its_seed() -> None:
-    hu = head_like(4)
+def test_neighbours_are_below_itself_and_above_and_the_ends_stand_in() -> None:
+    hu = torch.arange(4, dtype=torch.int16)[:, None, None].expand(4, 2, 2)
 
-    first = augmented_input(hu, 64, torch.Generator().manual_seed(5))
-    second = augmented_input(hu, 64, torch.Generator().manual_seed(5))
+    beside = neighbours(hu, 3)
 
-    assert first.shape == (4, 3, 64, 64)
-    assert torch.equal(first, second)
-    assert not torch.equal(first[0], first[1])
-    assert first.min() >= normalise(torch.tensor(0.0)) - 1e-6
-    assert first.max() <= normalise(torch.tensor(1.0)) + 1e-6
+    assert beside.shape == (4, 3, 2, 2)
+    assert beside[:, :, 0, 0].tolist() == [[0, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 3]]
+    assert neighbours(hu, 1)[:, :, 0, 0].tolist() == [[0], [1], [2], [3]]
+    assert neighbours(hu[:1], 3)[:, :, 0, 0].tolist() == [[0, 0, 0]]
 
 
-def test_hu_vary_as_much_as_scanners_do_and_no_more() -> None:
-    varied = vary_hu(torch.full((64, 32, 32), 40.0), torch.Generator().manual_seed(0))
+def test_the_channels_of_three_slices_are_the_windows_of_each_in_turn() -> None:
+    hu = torch.randint(-100, 200, (2, 3, 40, 40)).to(torch.int16)
+    module = Preprocess(32)
 
-    means = varied.mean(dim=(1, 2))
-    assert means.min() > 40 * 0.95 - 5
-    assert means.max() < 40 * 1.05 + 5
-    assert means.std() > 1
+    together = module(hu)
 
-
-def test_half_of_the_placements_are_mirrored() -> None:
-    placement = random_placement(1000, torch.Generator().manual_seed(0))
-
-    mirrored = torch.linalg.det(placement[:, :, :2]) < 0
-
-    assert 400 < int(mirrored.sum()) < 600
+    assert together.shape == (2, 9, 32, 32)
+    for place in range(3):
+        alone = module(hu[:, place : place + 1])
+        assert torch.allclose(together[:, 3 * place : 3 * place + 3], alone, atol=1e-6)
