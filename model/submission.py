@@ -22,7 +22,7 @@ from rich.console import Console
 
 from model.artifact import ModelCard
 from model.data.dataset import LeftOut, SourceSlice
-from model.data.rsna import STAGES, RsnaSet, _find_folder, test_names
+from model.data.rsna import STAGES, RsnaSet, find_folder, test_names
 from model.errors import TrainingError
 from model.files import write_atomically
 from model.labels import LABELS, SUBTYPES
@@ -63,7 +63,7 @@ def read_series_uids(job: TestJob) -> list[str]:
     """The series of some images, from their headers; an image without one is a series by itself."""
     import pydicom
 
-    folder = _find_folder(job.data_set.root, job.data_set.stage, job.data_set.part)
+    folder = find_folder(job.data_set.root, job.data_set.stage, job.data_set.part)
     uids = []
     with warnings.catch_warnings():
         # The set's identifiers are no UIDs, and pydicom says so of each file.

@@ -69,7 +69,7 @@ class RsnaSet:
         if self.part != "train":
             raise TrainingError("The test images of RSNA have no labels to train on.")
         table = read_label_table(_find_csv(self.root, f"stage_{self.stage}_train.csv"))
-        folder = _find_folder(self.root, self.stage, self.part)
+        folder = find_folder(self.root, self.stage, self.part)
         files = np.array(_images_in(folder), dtype=object)
         there = np.isin(table.images.astype(str), files.astype(str))
         if not len(table.images):
@@ -99,7 +99,7 @@ class RsnaSet:
 
     def read(self, names: Sequence[str]) -> Iterator[SourceSlice | LeftOut]:
         """Read images by their names, as `ID_000012eaf`."""
-        folder = _find_folder(self.root, self.stage, self.part)
+        folder = find_folder(self.root, self.stage, self.part)
         for name in names:
             yield read_dicom_slice(folder / f"{name}.dcm", name)
 
@@ -118,7 +118,7 @@ def test_names(root: Path, stage: int) -> list[str]:
         sample = folder / f"stage_{stage}_sample_submission.csv"
         if sample.is_file():
             return read_image_names(sample)
-    folder = _find_folder(root, stage, "test")
+    folder = find_folder(root, stage, "test")
     names = _images_in(folder)
     if not names:
         raise TrainingError(f"{folder} holds no test image, as ID_000000e27.dcm would be.")
@@ -143,7 +143,7 @@ def _find_csv(root: Path, name: str) -> Path:
     raise TrainingError(f"Neither {root} nor a folder in it holds {name}. {hint}")
 
 
-def _find_folder(root: Path, stage: int, part: str) -> Path:
+def find_folder(root: Path, stage: int, part: str) -> Path:
     """Find the images: Kaggle named the folder in two ways."""
     names = (f"stage_{stage}_{part}", f"stage_{stage}_{part}_images")
     for folder in _folders(root):
