@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from model.data.simulate.chance import Spot
 from model.data.simulate.noise import noise_plane
@@ -57,7 +58,8 @@ class Blob:
 
     def describe(self) -> str:
         a, b, _ = self.radii_mm
-        return f"{self.kind}, {self.site}, {2 * a:.0f} x {2 * b:.0f} mm, {self.hu:.0f} HU"
+        name = f"{self.kind}, {self.site}" if self.site else self.kind
+        return f"{name}, {2 * a:.0f} x {2 * b:.0f} mm, {self.hu:.0f} HU"
 
     def _radius(self, view: SliceView, box: Box, z: float) -> NDArray[np.float32]:
         x, y = view.places(box)
@@ -110,7 +112,10 @@ class Blob:
                 rim += np.clip(1 + distance / width, 0, 1) ** 0.8
         within = view.inside[box.part]
         if not self.anywhere:
-            within = within & (view.depth_mm[box.part] > 0.9) & ~view.ventricle[box.part]
+            # A ventricle beside it stays open; one within it is crushed.
+            crushed = total > 0.9 * len(levels)
+            spared = view.ventricle[box.part] & ~ndimage.binary_erosion(crushed, iterations=2)
+            within = within & (view.depth_mm[box.part] > 0.9) & ~spared
         share = total / len(levels) * within * self._own_side(view, box)
         if self.mixed:
             loose = noise_plane(x, y, view.grid.z_mm, max(0.6 * mean, 3.5), self.seed[::-1])

@@ -15,9 +15,11 @@ LEAST_VISIBLE_MM2: Final = 9.0
 """A slice is positive for a subtype from this area of visible blood on."""
 LEAST_EXCESS_HU_MM2: Final = 130.0
 """And from this much brightness above brain, summed over that area."""
-LEAST_MEAN_HU: Final = 11.0
+LEAST_MEAN_HU: Final = 12.0
 """And by so much on average."""
-LEAST_DARK_MM2: Final = 90.0
+LEAST_TO_NOISE: Final = 15.0
+"""And by so many standard deviations of a sum over that area, were the noise white."""
+LEAST_DARK_MM2: Final = 180.0
 """Old blood, as bright as brain or darker, is seen where it has at least this area."""
 _HIDDEN_MM: Final = 0.8
 """So close to bone, its blurred edge hides blood."""
@@ -57,7 +59,7 @@ def compose(view: SliceView, lesions: Sequence[Lesion]) -> Composed:
         put = _cropped(put)
         after = _blended(view, hu, put)
         if lesion.kind in SUBTYPES:
-            visible = _visible(view, after, hu, put)
+            visible = _visible(view, after, hu, put, old=lesion.kind == "subdural")
             if visible is None:
                 continue
             part = put.box.part
@@ -69,9 +71,12 @@ def compose(view: SliceView, lesions: Sequence[Lesion]) -> Composed:
 
 
 def _visible(
-    view: SliceView, after: _Floats, before: _Floats, put: Deposit
+    view: SliceView, after: _Floats, before: _Floats, put: Deposit, *, old: bool
 ) -> NDArray[np.bool_] | None:
-    """Where a reader would see the deposit; None where there is too little to be seen."""
+    """Where a reader would see the deposit; None where there is too little to be seen.
+
+    `old` says that it may be as bright as brain, or darker, and still be seen.
+    """
     change = np.abs(ndimage.uniform_filter(after - before[put.box.part], 3))
     bright = ndimage.uniform_filter(after, 3) - view.brain_hu
     seen = (view.depth_mm[put.box.part] > _HIDDEN_MM) & (bright < _BONE_HU)
@@ -80,10 +85,11 @@ def _visible(
     pixel_mm2 = view.grid.pixel_mm**2
     area = float(brighter.sum()) * pixel_mm2
     excess = float(np.minimum(bright[brighter], 40).sum()) * pixel_mm2
-    clear = excess >= LEAST_MEAN_HU * area and excess >= LEAST_EXCESS_HU_MM2
+    sum_noise = view.noise_hu * (max(area, 1e-3) * pixel_mm2) ** 0.5
+    clear = excess >= max(LEAST_MEAN_HU * area, LEAST_EXCESS_HU_MM2, LEAST_TO_NOISE * sum_noise)
     if area >= LEAST_VISIBLE_MM2 and clear:
         return visible
-    return visible if visible.sum() * pixel_mm2 >= LEAST_DARK_MM2 else None
+    return visible if old and visible.sum() * pixel_mm2 >= LEAST_DARK_MM2 else None
 
 
 def _around(amount: _Floats, least: float) -> tuple[slice, slice]:

@@ -55,7 +55,7 @@ class Epidural:
         if found is None or abs(height) >= 1:
             return None
         (x0, y0), (nx, ny) = found
-        reach = 62.0 * view.frame.scale
+        reach = min(62.0 * view.frame.scale, 1.1 * view.reach_mm)
         box = view.box(x0, y0, self.half_length_mm + reach, self.half_length_mm + reach)
         if box is None:
             return None
@@ -67,7 +67,7 @@ class Epidural:
         inner = np.clip(1 - (along / (self.half_length_mm * spread)) ** 2 - height**2, 0, 1)
         thick = self.thick_mm * np.sqrt(inner)
         depth = view.depth_mm[box.part]
-        fade = 1 - np.clip((into - thick) / (reach - thick), 0, 1)
+        fade = 1 - np.clip((into - thick) / np.maximum(reach - thick, 4), 0, 1)
         push = np.minimum(0.9 * thick * fade**1.3, np.maximum(depth - 4.0, 0))
         push = push / view.grid.pixel_mm
         return Shift(box, np.float32(-ny) * push, np.float32(-nx) * push)

@@ -83,7 +83,7 @@ def scalp_hematoma(frame: HeadFrame, rng: np.random.Generator) -> list[ScalpHema
 
 def scalp_hematoma_at(angle: float, z_mm: float, rng: np.random.Generator) -> ScalpHematoma:
     """Draw one at an angle from the front: over an epidural hematoma, or by itself."""
-    length = float(rng.uniform(22, 60))
+    length = float(rng.uniform(18, 44))
     return ScalpHematoma(
         angle=angle,
         z_mm=z_mm,

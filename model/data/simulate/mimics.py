@@ -27,7 +27,7 @@ def _blob(
 ) -> Blob:
     return Blob(
         kind=kind,
-        site=site or "brain",
+        site=site,
         center=center,
         radii_mm=radii,
         turn=float(rng.uniform(0, np.pi)),
@@ -226,7 +226,7 @@ class DenseTransverseSinus:
 
 
 def dense_transverse_sinus(
-    frame: HeadFrame,
+    frame: HeadFrame,  # noqa: ARG001
     rng: np.random.Generator,
 ) -> list[DenseTransverseSinus]:
     return [
@@ -259,7 +259,7 @@ class WideFluid:
         x, y = view.places(box)
         wave = noise_plane(x, y, view.grid.z_mm, 16.0, self.seed, octaves=2)
         frontal = np.clip((self.front - along) / 60, 0, 1)
-        high = float(np.clip((88 - view.below) / 20, 0, 1))
+        high = float(np.clip((88 - view.below) / 20, 0, 1) * np.clip((view.below - 14) / 16, 0, 1))
         thick = self.thick_mm * frontal * high * np.clip(1 + 0.5 * wave, 0, 2)
         return np.asarray(thick + 0 * across, np.float32)
 
@@ -267,7 +267,7 @@ class WideFluid:
         box = view.head_box
         thick = self._thickness(view)
         depth = view.depth_mm[box.part]
-        push = thick * np.clip(1 - (depth - thick) / 45, 0, 1)
+        push = thick * np.clip(1 - (depth - thick) / min(45.0, view.reach_mm), 0, 1)
         down, right, clear = view.inward(box)
         push = clear * np.minimum(push, np.maximum(depth - 1.8, 0)) / view.grid.pixel_mm
         return Shift(box, -down * push, -right * push)

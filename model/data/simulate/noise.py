@@ -18,7 +18,7 @@ def _volume(octaves: int) -> NDArray[np.float32]:
     random = np.random.default_rng(20260101 + octaves)
     total = np.zeros((_SIDE,) * 3)
     for size, weight in _OCTAVES[:octaves]:
-        layer = ndimage.gaussian_filter(random.normal(size=total.shape), 2.2 * size, mode="wrap")
+        layer = ndimage.gaussian_filter(random.normal(size=total.shape), 3.6 * size, mode="wrap")
         total += weight * layer / layer.std()
     total -= total.mean()
     return np.asarray(total / total.std(), np.float32)
@@ -53,7 +53,7 @@ def noise_plane(
     float32[H, W], about standard normal.
     """
     cells = _volume(octaves)
-    per_mm = 5.0 / size_mm
+    per_mm = 8.0 / size_mm
     z = z_mm * per_mm + shift[2] * _SIDE
     low = int(np.floor(z))
     part = np.float32(z - low)

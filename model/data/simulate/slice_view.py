@@ -71,6 +71,11 @@ class SliceView:
         """Distance of the slice below the vertex, in mm of a usual head."""
         return self.frame.below_vertex(self.grid.z_mm)
 
+    @cached_property
+    def reach_mm(self) -> float:
+        """How deep a push at the inner table goes: to the midline, and less near the vertex."""
+        return max(0.85 * float(self.depth_mm.max()), 6.0)
+
     def box(self, x: float, y: float, half_x: float, half_y: float) -> Box | None:
         """Cut the pixels within half_x and half_y (mm) of a point; None where there is none."""
         height, width = self.hu.shape

@@ -117,7 +117,7 @@ class ConvexitySubdural:
             return None
         thick *= self._at_convexity(view, box)
         depth = view.depth_mm[box.part]
-        reach = 58.0 * view.frame.scale
+        reach = min(58.0 * view.frame.scale, view.reach_mm)
         fade = 1 - np.clip((depth - thick) / np.maximum(reach - thick, 5), 0, 1)
         push = np.minimum(0.88 * thick * fade**1.2, np.maximum(depth - 4.0, 0))
         down, right, clear = view.inward(box)
@@ -248,7 +248,8 @@ class TentorialSubdural:
         wave = noise_plane(x, y, view.grid.z_mm, 24.0, self.seed, octaves=2)
         for z in levels:
             # The leaf rises to the front, where its edge goes around the brain stem.
-            leaf = self.apex_below + self.slope * outward + 0.12 * (along - 25)
+            bent = outward * (1.25 - outward / 130)
+            leaf = self.apex_below + self.slope * bent + 0.12 * (along - 25) + 2.2 * wave
             above = leaf - view.frame.below_vertex(z)
             thick = self.thick_mm * (1 + 0.3 * wave)
             total += edge_share(np.minimum(above, thick - above), 2 * view.grid.pixel_mm)
@@ -306,13 +307,15 @@ def draw_subdural(anatomy: SeriesAnatomy, index: int, rng: np.random.Generator) 
             seed=noise_shift(rng),
         )
     height = float(rng.uniform(14, 50))
+    age = draw_age(rng)
     return ConvexitySubdural(
         side=side,
         angle=float(rng.uniform(0.6, 2.5)),
         half_angle=float(rng.uniform(0.4, 1.3)),
         z_mm=slice_z(anatomy, index, rng, height),
         half_height_mm=height,
-        thick_mm=log_uniform(rng, 2.4, 18),
-        age=draw_age(rng),
+        # What is no brighter than brain is only seen where it is thick.
+        thick_mm=log_uniform(rng, 2.4 if age.name == "acute" else 5.0, 18),
+        age=age,
         seed=noise_shift(rng),
     )
