@@ -335,7 +335,7 @@ def hub_file(architecture: str) -> Path:
         return Path(hf_hub_download(repository, name))
     except Exception as problem:  # network, proxy, rights, disk: each library has its own
         raise TrainingError(
-            f"The weights of {architecture} cannot be downloaded ({problem}). Download "
-            f"https://huggingface.co/{repository}/resolve/main/{name} elsewhere and give the "
-            "file's path instead of 'hub'."
+            f"The weights of {architecture} cannot be downloaded ({problem}). Download {name} of "
+            f"{repository} from the Hugging Face hub elsewhere and give the file's path instead of "
+            f"'{HUB}'."
         ) from problem
