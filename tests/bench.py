@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from app.config import PROJECT_ROOT
 from app.render import window_png
+from bench_reading import reading_lines
 from live_clinic import LiveClinic, live_clinic, token_of, wait_until
 from model.artifact import load_card, load_network
 from model.dicom import CTHeader, ReadLimits, read_header, read_pixels
-from model.network import HemorrhageNetwork
+from model.network import HemorrhageNetwork, NetworkSpec
 from model.predictor import Predictor, load_predictor
 from model.windowing import MODEL_WINDOWS, grey_lookup
 
@@ -42,7 +43,8 @@ def main() -> None:
     files = sorted(SERIES.glob("*.dcm"))
     if not files:
         sys.exit("falx bench: the real head CT (shared/data/ge-head) is not beside the project")
-    lines = [*service_lines(files), *stage_lines(files)]
+    reading = [Line(*one) for one in reading_lines()]
+    lines = [*service_lines(files), *stage_lines(files), *reading]
     for line in lines:
         print(f"{line.name:<52}{line.value:>14}   {line.aim}")
 
@@ -164,9 +166,12 @@ def network_ms(predictor: Predictor, hu: NDArray[np.int16]) -> tuple[float, floa
 def eager_twin() -> HemorrhageNetwork:
     """The network of the artefact, its weights in float32, as Python executes it."""
     card = load_card(WEIGHTS / "falx.json")
-    scripted = load_network(WEIGHTS / "falx.pt", card, "cpu")
-    network = HemorrhageNetwork(card.input_size)
-    network.load_state_dict(scripted.float().state_dict())
+    state = load_network(WEIGHTS / "falx.pt", card, "cpu").state_dict()
+    spec = NetworkSpec(card.architecture, card.input_size, card.slices_per_input, card.pooling)
+    network = HemorrhageNetwork(spec)
+    # Without the head over the series, if there is one: a hundredth of the time.
+    encoder = {name: state[name] for name in network.state_dict()}
+    network.load_state_dict(encoder)
     return network.eval()
 
 
