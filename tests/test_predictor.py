@@ -1,5 +1,8 @@
 """The artefact in service, as the worker calls it."""
 
+import copy
+import hashlib
+import json
 import shutil
 import warnings
 from pathlib import Path
@@ -15,7 +18,10 @@ from model.data.ct_ich import CtIchSet, read_labels
 from model.data.dataset import SourceSlice
 from model.errors import ArtifactError
 from model.labels import LABELS
+from model.network import HemorrhageNetwork, NetworkSpec
 from model.predictor import CPU_BATCH_SIZE, Predictor, load_predictor
+from model.series_head import SeriesHead
+from model.torchscript import network_bytes, script
 
 WEIGHTS = PROJECT_ROOT / "model" / "weights"
 SOME_TEST_PATIENTS = (50, 74, 80, 95, 114)
@@ -32,6 +38,52 @@ def positions(count: int) -> NDArray[np.float32]:
 
 def ignore(_done: int) -> None:
     """Progress that nobody watches."""
+
+
+def small_artefact(folder: Path, slices_per_input: int) -> HemorrhageNetwork:
+    """A small network with a series head, in service from `folder`."""
+    torch.manual_seed(0)
+    spec = NetworkSpec("test_resnet", 32, slices_per_input, "gem")
+    network = HemorrhageNetwork(spec).eval()
+    network.series_head = SeriesHead(network.embedding_size, hidden=8).eval()
+    torch.nn.init.normal_(network.series_head.correction.weight)
+    content = network_bytes(script(copy.deepcopy(network), half=False))
+    (folder / "falx.pt").write_bytes(content)
+    card = json.loads((WEIGHTS / "falx.json").read_text())
+    card |= {"slices_per_input": slices_per_input, "pooling": "gem", "input_size": 32}
+    card["sha256"] = hashlib.sha256(content).hexdigest()
+    (folder / "falx.json").write_text(json.dumps(card))
+    return network
+
+
+@pytest.mark.parametrize("slices_per_input", [1, 3])
+@pytest.mark.parametrize("count", [1, 2, 9, 1000])
+def test_the_series_head_sees_the_whole_series_however_it_is_batched(
+    tmp_path: Path, slices_per_input: int, count: int
+) -> None:
+    network = small_artefact(tmp_path, slices_per_input)
+    hu = noise(count, 40, 40)
+    with torch.inference_mode():
+        logits, heat = network(torch.from_numpy(np.stack(hu)), torch.from_numpy(positions(count)))
+
+    prediction = load_predictor(tmp_path, "cpu").predict(hu, positions(count), ignore)
+
+    assert prediction.logits == pytest.approx(logits.numpy(), abs=1e-3)
+    assert prediction.heat == pytest.approx(heat.numpy(), abs=1e-3)
+
+
+def test_a_neighbour_of_another_shape_is_not_looked_at(tmp_path: Path) -> None:
+    network = small_artefact(tmp_path, 3)
+    hu = [*noise(2, 40, 40), *noise(1, 48, 40)]
+    with torch.inference_mode():
+        inputs = [np.stack([hu[i] for i in three]) for three in ((0, 0, 1), (0, 1, 1), (2, 2, 2))]
+        encoded = [network.encode(torch.from_numpy(one[None])) for one in inputs]
+        embeddings, alone = (torch.cat([one[part] for one in encoded]) for part in (0, 1))
+        expected = network.combine(embeddings, alone, torch.from_numpy(positions(3)))
+
+    prediction = load_predictor(tmp_path, "cpu").predict(hu, positions(3), ignore)
+
+    assert prediction.logits == pytest.approx(expected.numpy(), abs=1e-3)
 
 
 def test_a_series_gets_one_prediction_a_slice(predictor: Predictor) -> None:
