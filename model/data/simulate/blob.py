@@ -113,9 +113,9 @@ class Blob:
         within = view.inside[box.part]
         if not self.anywhere:
             # A ventricle beside it stays open; one within it is crushed.
-            crushed = total > 0.9 * len(levels)
-            spared = view.ventricle[box.part] & ~ndimage.binary_erosion(crushed, iterations=2)
-            within = within & (view.depth_mm[box.part] > 0.9) & ~spared
+            spared = view.ventricle[box.part] * np.clip(1.6 - 1.2 * total / len(levels), 0, 1)
+            open_share = ndimage.gaussian_filter(spared.astype(np.float32), 0.8)
+            within = (view.inside[box.part] & (view.depth_mm[box.part] > 0.9)) * (1 - open_share)
         share = total / len(levels) * within * self._own_side(view, box)
         if self.mixed:
             loose = noise_plane(x, y, view.grid.z_mm, max(0.6 * mean, 3.5), self.seed[::-1])

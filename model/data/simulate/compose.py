@@ -17,19 +17,20 @@ LEAST_EXCESS_HU_MM2: Final = 130.0
 """And from this much brightness above brain, summed over that area."""
 LEAST_MEAN_HU: Final = 12.0
 """And by so much on average."""
+LEAST_MEAN_SULCI_HU: Final = 9.0
 LEAST_TO_NOISE: Final = 15.0
 """And by so many standard deviations of a sum over that area, were the noise white."""
 LEAST_DARK_MM2: Final = 180.0
 """Old blood, as bright as brain or darker, is seen where it has at least this area."""
-_HIDDEN_MM: Final = 0.8
+_HIDDEN_MM: Final = 1.3
 """So close to bone, its blurred edge hides blood."""
 _BONE_EDGE_MM: Final = 4.0
 _BONE_HU: Final = 75.0
 """Above the brain: bone makes up so much of the pixel that blood in it does not count."""
 _LEAST_CHANGE_HU: Final = 7.0
 _BRIGHTER_HU: Final = 5.0
-_BACKGROUND_MM: Final = 1.6
-_NOISE_KEPT: Final = 2.6
+_BACKGROUND_MM: Final = 1.25
+_NOISE_KEPT: Final = 2.2
 """Standard deviations: beyond them, what differs from its surroundings is structure."""
 
 _Floats = NDArray[np.floating[Any]]
@@ -59,7 +60,7 @@ def compose(view: SliceView, lesions: Sequence[Lesion]) -> Composed:
         put = _cropped(put)
         after = _blended(view, hu, put)
         if lesion.kind in SUBTYPES:
-            visible = _visible(view, after, hu, put, old=lesion.kind == "subdural")
+            visible = _visible(view, after, hu, put, lesion.kind)
             if visible is None:
                 continue
             part = put.box.part
@@ -71,11 +72,12 @@ def compose(view: SliceView, lesions: Sequence[Lesion]) -> Composed:
 
 
 def _visible(
-    view: SliceView, after: _Floats, before: _Floats, put: Deposit, *, old: bool
+    view: SliceView, after: _Floats, before: _Floats, put: Deposit, kind: str
 ) -> NDArray[np.bool_] | None:
     """Where a reader would see the deposit; None where there is too little to be seen.
 
-    `old` says that it may be as bright as brain, or darker, and still be seen.
+    Old subdural blood may be as bright as brain, or darker, and still be seen; blood in many sulci
+    is seen as a pattern, and by what it hides.
     """
     change = np.abs(ndimage.uniform_filter(after - before[put.box.part], 3))
     bright = ndimage.uniform_filter(after, 3) - view.brain_hu
@@ -84,12 +86,15 @@ def _visible(
     brighter = visible & (bright > _BRIGHTER_HU)
     pixel_mm2 = view.grid.pixel_mm**2
     area = float(brighter.sum()) * pixel_mm2
-    excess = float(np.minimum(bright[brighter], 40).sum()) * pixel_mm2
+    # What bone's blurred edge brightens is not the blood's.
+    own = np.minimum(np.minimum(bright, change), 40)
+    excess = float(own[brighter].sum()) * pixel_mm2
     sum_noise = view.noise_hu * (max(area, 1e-3) * pixel_mm2) ** 0.5
-    clear = excess >= max(LEAST_MEAN_HU * area, LEAST_EXCESS_HU_MM2, LEAST_TO_NOISE * sum_noise)
+    mean = LEAST_MEAN_SULCI_HU if kind == "subarachnoid" else LEAST_MEAN_HU
+    clear = excess >= max(mean * area, LEAST_EXCESS_HU_MM2, LEAST_TO_NOISE * sum_noise)
     if area >= LEAST_VISIBLE_MM2 and clear:
         return visible
-    return visible if old and visible.sum() * pixel_mm2 >= LEAST_DARK_MM2 else None
+    return visible if kind == "subdural" and visible.sum() * pixel_mm2 >= LEAST_DARK_MM2 else None
 
 
 def _around(amount: _Floats, least: float) -> tuple[slice, slice]:
@@ -156,7 +161,7 @@ def _noise_of(view: SliceView, put: Deposit) -> _Floats:
     deep = view.depth_mm[part] > 2.0
     kept = np.clip(rest, -limit, np.where(deep, limit, 3000))
     # The mean took the coarse part of the noise away.
-    return np.asarray(np.where(kept > limit, kept, kept * 1.12), np.float32)
+    return np.asarray(np.where(kept > limit, kept, kept * 1.2), np.float32)
 
 
 def _moved(view: SliceView, shifts: Sequence[Shift]) -> SliceView:

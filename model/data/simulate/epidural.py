@@ -115,7 +115,7 @@ class Epidural:
 def draw_epidural(anatomy: SeriesAnatomy, index: int, rng: np.random.Generator) -> Epidural:
     """Draw one that slice `index` cuts; small ones often, large ones up to 3 cm thick."""
     length = log_uniform(rng, 7, 46)
-    thick = float(np.clip(length * rng.uniform(0.22, 0.6), 2.2, 30))
+    thick = float(np.clip(length * rng.uniform(0.24, 0.6), 3.0, 30))
     height = float(np.clip(length * rng.uniform(0.6, 1.3), 5, 45))
     lateral = rng.random() < 0.8
     angle = rng.uniform(0.9, 2.3) if lateral else rng.uniform(0.1, 3.0)

@@ -33,7 +33,8 @@ class Plan:
     bleeding
         Chance that a draw bleeds at all.
     subtypes
-        Chance of each subtype to be the first one of a bleeding draw, in `SUBTYPES` order.
+        Chance of each subtype to be drawn, in `SUBTYPES` order: larger for those that many slices
+        have no place for, so that about as many of each are seen.
     mixture
         Chance that another one joins, and another after it.
     look_alikes
@@ -44,7 +45,7 @@ class Plan:
     """
 
     bleeding: float = 0.6
-    subtypes: tuple[float, ...] = (0.18, 0.22, 0.16, 0.22, 0.22)
+    subtypes: tuple[float, ...] = (0.12, 0.16, 0.32, 0.24, 0.16)
     mixture: float = 0.28
     look_alikes: float = 1.2
     trauma: float = 0.5

@@ -202,7 +202,7 @@ def _ventricles(
         bodies &= ~((across < 24) & (below > 71))
         bodies &= ((across < 26) & (along < 38)) | (below > 58)
         place = (horns | third | bodies) & (deep > 17)
-    elif 98 < below < 124:
+    elif 105 < below < 124:
         place = (along > 19) & (along < 48) & (across < 11) & (deep > 12)
     pieces, count = ndimage.label(fluid & place)
     if count == 0:

@@ -97,7 +97,7 @@ class Subarachnoid:
         x, y = view.places(box)
         folds = np.abs(noise_plane(x, y, 0.7 * view.grid.z_mm, 19.0, self.seed, octaves=2))
         # |noise| changes by about 1 over a quarter of its size: the sheet is 2 mm wide.
-        sheet = np.clip(1 - folds / 0.36, 0, 1) ** 0.7
+        sheet = np.clip(1.15 - folds / 0.36, 0, 1) ** 0.8
         surface = np.clip((depth - 0.8) / 1.2, 0, 1) * np.clip((17 - depth) / 6, 0, 1)
         return np.asarray(self.spread * sheet * surface, np.float32)
 
@@ -136,9 +136,9 @@ def draw_subarachnoid(anatomy: SeriesAnatomy, index: int, rng: np.random.Generat
     frame = anatomy.frame
     below = frame.below_vertex(slice_z(anatomy, index, rng, 6.0))
     side = 1 if rng.random() < 0.5 else -1
-    hu = float(rng.uniform(48, 70))
+    hu = float(rng.uniform(50, 74))
     swell = float(rng.uniform(0.6, 2.2))
-    spread = float(rng.uniform(0.5, 1.0)) if rng.random() < 0.8 else 0.0
+    spread = float(rng.uniform(0.6, 1.0)) if rng.random() < 0.85 else 0.0
     if 62 < below < 104 and rng.random() < 0.6:
         parts, pattern = _at_base(rng, side)
         return Subarachnoid(pattern, parts, hu, 0.0, swell, noise_shift(rng))

@@ -103,7 +103,9 @@ class ConvexitySubdural:
         inward_along = right * second[0] + down * second[1]
         length = np.sqrt(across**2 + along**2) + 1e-3
         outward = -(inward_across * across + inward_along * along) / length
-        there = np.clip((outward[::2, ::2] - 0.2) / 0.3, 0, 1) * np.sqrt(clear[::2, ::2])
+        there = np.clip((outward[::2, ::2] - 0.2) / 0.3, 0, 1) * np.sqrt(
+            np.clip(clear[::2, ::2], 0, 1)
+        )
         # It ends gradually, not where the nearest bone is another one.
         there = ndimage.gaussian_filter(there, 1.8 / view.grid.pixel_mm)
         return twice(there)[: outward.shape[0], : outward.shape[1]]
@@ -302,7 +304,7 @@ def draw_subdural(anatomy: SeriesAnatomy, index: int, rng: np.random.Generator) 
             side=side,
             apex_below=float(np.clip(below - rng.uniform(2, 22), 60, 80)),
             slope=float(rng.uniform(0.6, 0.95)),
-            thick_mm=float(rng.uniform(3.0, 8.0)),
+            thick_mm=float(rng.uniform(4.0, 10.0)),
             age=BloodAge("acute", hu, hu, 2.5),
             seed=noise_shift(rng),
         )
