@@ -21,6 +21,9 @@ FEW_PATIENTS: Final = 20
 """With fewer patients of a label its figures are anecdotes."""
 LOW_SENSITIVITY: Final = 0.5
 
+_NO_SHIFT: Final = 0.01
+"""Log-odds that left-out slices alone may make."""
+
 _ALWAYS: Final = (
     "Not tested on children, with contrast medium, after surgery, or with metal artefacts.",
     "The attention map is coarse: it shows where the network looked, not the outline of a lesion.",
@@ -124,7 +127,10 @@ def readable_recipe(content: Mapping[str, Any]) -> dict[str, int | float | str]:
     """Flatten a run's recipe into a line a value; of a weights file only the name is told."""
     recipe = dict(content["recipe"])
     switches = recipe.pop("augmentation")
-    recipe["augmentation"] = ", ".join(name for name, on in switches.items() if on) or "none"
+    switched_on = (name.replace("_", " ") for name, on in switches.items() if on)
+    recipe["augmentation"] = ", ".join(switched_on) or "none"
+    if recipe["sampling"] == "none":
+        del recipe["positive_share"]
     recipe["label_weights"] = " ".join(f"{weight:g}" for weight in recipe["label_weights"])
     recipe["pretrained"] = Path(recipe["pretrained"]).name or "no"
     if len(content["caches"]) > 1:
@@ -141,7 +147,7 @@ def _plain(value: Any) -> int | float | str:
 
 def _calibration_method(prior_shift: Sequence[float]) -> str:
     steps = ["one temperature a label", "any >= every subtype"]
-    if any(prior_shift):
+    if max(map(abs, prior_shift)) > _NO_SHIFT:
         steps.insert(0, "exact correction of the head's bias for the share of positives drawn")
     return ", then ".join(steps)
 
