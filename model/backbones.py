@@ -3,7 +3,6 @@
 import difflib
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -13,7 +12,6 @@ from model import torchvision_cpu  # noqa: F401  must run before torchvision is 
 from model.errors import TrainingError
 
 import timm  # isort: skip
-from timm.models import adapt_input_conv  # isort: skip
 
 
 @dataclass(frozen=True)
@@ -46,9 +44,6 @@ NAMED: Final = (
     "inception_v3",
 )
 """What the documentation names and a test proves; every other name is timm's."""
-
-HUB: Final = "hub"
-_HUB_SECONDS: Final = 10.0
 
 
 class Backbone(nn.Module):
@@ -198,144 +193,3 @@ def _grid(network: nn.Module, tokens: int) -> tuple[int, int]:
     if rows * columns != tokens:
         raise TrainingError(f"{tokens} tokens are no grid of patches: this network has no maps.")
     return int(rows), int(columns)
-
-
-# ------------------------------------------------------------------------- pretrained weights
-
-
-def load_pretrained(backbone: Backbone, architecture: str, source: str) -> None:
-    """Fill a backbone with pretrained weights.
-
-    Parameters
-    ----------
-    backbone
-        Changed in place. Its first convolution takes the file's weights repeated over its
-        channels and scaled, so that activations keep their size.
-    architecture
-        Its name.
-    source
-        A local `.pth`, `.pt`, `.bin` or `.safetensors` file of timm's or torchvision's key names,
-        or `hub` for timm's own on the Hugging Face hub.
-
-    Raises
-    ------
-    TrainingError
-        The file is missing or damaged, does not fit the network, or the hub is out of reach.
-    """
-    path = hub_file(architecture) if source == HUB else Path(source)
-    network = backbone.network
-    state = _for_this_network(read_state(path), network)
-    own = network.state_dict()
-    wrong = [
-        f"{name} has shape {list(state[name].shape)}, not {list(own[name].shape)}"
-        for name in own
-        if name in state and state[name].shape != own[name].shape
-    ]
-    # Batch norm's counter is absent from old files and read by nobody.
-    missing = [n for n in own if n not in state and not n.endswith("num_batches_tracked")]
-    missing = [n for n in missing if n not in _untrained(network)]
-    surplus = [name for name in state if name not in own]
-    if wrong or missing or surplus:
-        raise TrainingError(
-            f"{path.name} does not fit {architecture}: {_some('missing', missing)}"
-            f"{_some('not known', surplus)}{_some('of another shape', wrong)}take the file of this "
-            "network, from timm or torchvision."
-        )
-    network.load_state_dict(state, strict=False)
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Read a file of weights; nothing but tensors and plain values is unpickled.
-
-    Raises
-    ------
-    TrainingError
-        It is missing or no file of weights.
-    """
-    if not path.is_file():
-        raise TrainingError(
-            f"The pretrained weights {path} are not there; give a .pth or .safetensors file, or "
-            f"'{HUB}' to download timm's."
-        )
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            content: Any = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as problem:  # both readers raise many kinds for one damaged file
-        raise TrainingError(f"{path.name} is no file of weights: {problem}") from problem
-    for wrapper in ("state_dict", "model", "network"):
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise TrainingError(f"{path.name} holds no state of a network (names and tensors).")
-    return {str(name).removeprefix("module."): value for name, value in content.items()}
-
-
-def _for_this_network(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """Rename as the network's family does, drop the classifier, widen the first convolution."""
-    family = __import__(type(network).__module__, fromlist=["checkpoint_filter_fn"])
-    rename = getattr(family, "checkpoint_filter_fn", None)
-    if rename is not None:
-        state = rename(state, network)
-    defaults: Any = network.pretrained_cfg
-    dropped = (*_names(defaults.get("classifier")), "pre_logits", "AuxLogits")
-    state = {
-        name: value
-        for name, value in state.items()
-        if not name.startswith(tuple(f"{prefix}." for prefix in dropped))
-    }
-    own = network.state_dict()
-    for layer in _names(defaults.get("first_conv")):
-        name = f"{layer}.weight"
-        if name in state and name in own and state[name].ndim == 4:
-            state[name] = adapt_input_conv(own[name].shape[1], state[name])
-    return state
-
-
-def _names(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value or ())
-
-
-def _untrained(network: nn.Module) -> set[str]:
-    return {name for name, value in network.named_parameters() if not value.requires_grad}
-
-
-def _some(what: str, names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{what}: {', '.join(names[:3])}{more}; " if names else ""
-
-
-def hub_file(architecture: str) -> Path:
-    """Find timm's weights in the local cache of the Hugging Face hub, or download them.
-
-    Raises
-    ------
-    TrainingError
-        There are none, or the hub is out of reach.
-    """
-    from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
-
-    alias = ALIASES.get(architecture, Alias(architecture))
-    defaults = timm.get_pretrained_cfg(alias.timm_name)
-    repository = getattr(defaults, "hf_hub_id", None)
-    if alias.arguments or not repository:
-        raise TrainingError(
-            f"timm's hub has no weights of {architecture}; give a local file or start from scratch."
-        )
-    name = "model.safetensors"
-    cached = try_to_load_from_cache(repository, name)
-    if isinstance(cached, str):
-        return Path(cached)
-    try:
-        # Asked first because a download retries for most of a minute where there is no network.
-        HfApi().model_info(repository, timeout=_HUB_SECONDS)
-        return Path(hf_hub_download(repository, name))
-    except Exception as problem:  # network, proxy, rights, disk: each library has its own
-        raise TrainingError(
-            f"The weights of {architecture} cannot be downloaded ({problem}). Download {name} of "
-            f"{repository} from the Hugging Face hub elsewhere and give the file's path instead of "
-            f"'{HUB}'."
-        ) from problem

@@ -7,11 +7,12 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from model.backbones import Backbone, load_pretrained
+from model.backbones import Backbone
 from model.errors import TrainingError
 from model.labels import LABELS
 from model.pooling import build_pooling
 from model.preprocess import Preprocess, neighbours
+from model.pretrained import load_pretrained
 from model.windowing import MODEL_WINDOWS
 
 ARCHITECTURE: Final = "resnext50_32x4d"
@@ -166,7 +167,7 @@ def build_network(spec: NetworkSpec, pretrained: str = "") -> HemorrhageNetwork:
     Raises
     ------
     TrainingError
-        The spec or the weights do not fit; see `model.backbones`.
+        The spec or the weights do not fit; see `model.backbones` and `model.pretrained`.
     """
     network = HemorrhageNetwork(spec)
     if pretrained:

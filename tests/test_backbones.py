@@ -1,20 +1,13 @@
 """Every network of the documentation and some other of timm's: a step, exported, reloaded."""
 
 import io
-import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
-from app.config import PROJECT_ROOT
-from model.backbones import NAMED, Backbone, create_timm, hub_file
+from model.backbones import NAMED, Backbone, create_timm
 from model.errors import TrainingError
 from model.labels import LABELS
 from model.network import HemorrhageNetwork, NetworkSpec, build_network
@@ -115,143 +108,3 @@ def test_an_unknown_name_is_told_with_near_ones() -> None:
 def test_an_input_too_small_for_a_network_is_told(architecture: str, size: int) -> None:
     with pytest.raises(TrainingError, match=f"{architecture} .*{size}"):
         Backbone(architecture, 3, size)
-
-
-# ------------------------------------------------------------------------------ pretrained weights
-
-
-def written(folder: Path, state: dict[str, Any], name: str = "weights.pth") -> str:
-    path = folder / name
-    if path.suffix == ".safetensors":
-        save_file(state, path)
-    else:
-        torch.save(state, path)
-    return str(path)
-
-
-def other_weights(architecture: str) -> dict[str, torch.Tensor]:
-    """Weights as a download holds them: of three channels, with a classifier."""
-    import timm
-
-    torch.manual_seed(7)
-    network = timm.create_model(architecture, num_classes=1000)
-    for name, buffer in network.named_buffers():
-        if name.endswith("running_mean"):
-            buffer.uniform_(-0.1, 0.1)
-    return dict(network.state_dict())
-
-
-def features_of(network: HemorrhageNetwork, network_input: torch.Tensor) -> torch.Tensor:
-    with torch.inference_mode():
-        features: torch.Tensor = network.eval().encoder(network_input)
-    return features
-
-
-@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
-def test_a_local_file_fills_the_encoder(tmp_path: Path, name: str) -> None:
-    state = other_weights("test_resnet")
-
-    network = build_network(NetworkSpec("test_resnet", 32), written(tmp_path, state, name))
-
-    found = network.encoder.network.state_dict()
-    assert all(torch.equal(value, state[key]) for key, value in found.items())
-
-
-@pytest.mark.parametrize("wrapping", ["state_dict", "model"])
-def test_a_training_checkpoint_is_unwrapped(tmp_path: Path, wrapping: str) -> None:
-    state = other_weights("test_resnet")
-    path = written(tmp_path, {wrapping: {f"module.{k}": v for k, v in state.items()}, "epoch": 3})
-
-    network = build_network(NetworkSpec("test_resnet", 32), path)
-
-    assert torch.equal(
-        network.encoder.network.state_dict()["conv1.0.weight"], state["conv1.0.weight"]
-    )
-
-
-@pytest.mark.parametrize("architecture", ["test_resnet", "test_vit", "test_efficientnet"])
-def test_three_slices_start_as_the_mean_of_one(tmp_path: Path, architecture: str) -> None:
-    path = written(tmp_path, other_weights(architecture))
-    size = 160 if architecture == "test_vit" else 32
-    one = build_network(NetworkSpec(architecture, size), path)
-    three = build_network(NetworkSpec(architecture, size, slices_per_input=3), path)
-    network_input = torch.randn(2, 3, size, size)
-
-    same_three_times = features_of(three, network_input.repeat(1, 3, 1, 1))
-
-    assert torch.allclose(same_three_times, features_of(one, network_input), atol=1e-4)
-
-
-def test_torchvisions_file_fits_the_default_network(tmp_path: Path) -> None:
-    from torchvision.models import resnet18
-
-    state = resnet18().state_dict()
-
-    network = build_network(NetworkSpec("resnet18", 32), written(tmp_path, state))
-
-    assert torch.equal(network.encoder.network.state_dict()["conv1.weight"], state["conv1.weight"])
-
-
-def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
-    path = written(tmp_path, other_weights("test_efficientnet"))
-
-    with pytest.raises(TrainingError, match=r"weights\.pth does not fit test_resnet: missing: "):
-        build_network(NetworkSpec("test_resnet", 32), path)
-
-
-def test_weights_of_another_width_are_refused(tmp_path: Path) -> None:
-    state = other_weights("test_resnet")
-    state["layer1.0.conv1.weight"] = torch.zeros(3, 3, 3, 3)
-
-    with pytest.raises(TrainingError, match=r"layer1\.0\.conv1\.weight has shape \[3, 3, 3, 3\]"):
-        build_network(NetworkSpec("test_resnet", 32), written(tmp_path, state))
-
-
-@pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04 half a file"])
-def test_a_damaged_file_is_told(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "weights.pth").write_bytes(content)
-
-    with pytest.raises(TrainingError, match=r"weights\.pth is no file of weights"):
-        build_network(NetworkSpec("test_resnet", 32), str(tmp_path / "weights.pth"))
-
-
-def test_a_file_without_weights_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "weights.pth"
-    torch.save([1, 2], path)
-
-    with pytest.raises(TrainingError, match="holds no state of a network"):
-        build_network(NetworkSpec("test_resnet", 32), str(path))
-
-
-def test_a_missing_file_is_told() -> None:
-    with pytest.raises(TrainingError, match=r"nowhere\.pth are not there; give a \.pth"):
-        build_network(NetworkSpec("test_resnet", 32), "nowhere.pth")
-
-
-def test_a_network_of_our_own_width_has_no_weights_on_the_hub() -> None:
-    with pytest.raises(TrainingError, match="hub has no weights of resnext101_32x48d"):
-        hub_file("resnext101_32x48d")
-
-
-def test_without_network_the_hub_says_soon_what_to_do(tmp_path: Path) -> None:
-    program = (
-        "from model.backbones import hub_file\n"
-        "from model.errors import TrainingError\n"
-        "try:\n    hub_file('resnext50_32x4d')\n"
-        "except TrainingError as error:\n    print(error)"
-    )
-    nobody = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path)}
-
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=PROJECT_ROOT,
-        env=os.environ | nobody,
-        capture_output=True,
-        text=True,
-        timeout=40,
-        check=True,
-    )
-
-    assert "The weights of resnext50_32x4d cannot be downloaded" in done.stdout
-    assert "timm/resnext50_32x4d" in done.stdout
-    assert "give the file's path instead of 'hub'" in done.stdout
