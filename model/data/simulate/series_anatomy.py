@@ -26,6 +26,8 @@ _LOWEST: Final = 126.0
 """mm of a usual head below the vertex; deeper lies the foramen magnum."""
 _LEAST_AT_BASE_CM2: Final = 25.0
 _FLUID_BELOW_BRAIN_HU: Final = 11.0
+_BEYOND_MM: Final = 4.0
+_MOSTLY: Final = 0.7
 _USUAL_BRAIN_HU: Final = (20.0, 48.0)
 
 
@@ -204,9 +206,13 @@ def _ventricles(
         place = (horns | third | bodies) & (deep > 17)
     elif 105 < below < 124:
         place = (along > 19) & (along < 48) & (across < 11) & (deep > 12)
-    pieces, count = ndimage.label(fluid & place)
+    # A ventricle that reaches a little beyond its place is not cut off there.
+    steps = max(round(_BEYOND_MM / grid.pixel_mm), 1)
+    pieces, count = ndimage.label(fluid & ndimage.binary_dilation(place, iterations=steps))
     if count == 0:
         return place & False
     sizes = np.bincount(pieces.ravel()) * grid.pixel_mm**2
-    sizes[0] = 0
-    return np.asarray(ndimage.binary_dilation((sizes > 12)[pieces]) & found.inside)
+    placed = np.bincount(pieces[place], minlength=count + 1) * grid.pixel_mm**2
+    keep = (placed > 12) & (placed > _MOSTLY * sizes)
+    keep[0] = False
+    return np.asarray(ndimage.binary_dilation(keep[pieces]) & found.inside)

@@ -19,7 +19,7 @@ from model.data.simulate.series_anatomy import SeriesAnatomy, series_anatomy
 from model.errors import TrainingError
 from model.files import write_atomically
 
-VERSION: Final = 2
+VERSION: Final = 3
 FOLDER: Final = "anatomy"
 DESCRIPTION_FILE: Final = "anatomy.json"
 _USUAL_THICKNESS_MM: Final = 5.0

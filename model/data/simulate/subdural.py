@@ -36,8 +36,8 @@ def draw_age(rng: np.random.Generator) -> BloodAge:
     if chance < 0.66:
         hu = float(rng.uniform(54, 78))
         return BloodAge("acute", hu, hu + float(rng.uniform(0, 6)), float(rng.uniform(1.5, 4)))
-    if chance < 0.76:
-        hu = float(rng.uniform(36, 46))
+    if chance < 0.72:
+        hu = float(rng.uniform(38, 48))
         return BloodAge("near isodense", hu, hu + float(rng.uniform(0, 10)), 3.0)
     if chance < 0.9:
         hu = float(rng.uniform(26, 45))
