@@ -29,24 +29,32 @@ def gallery_page(cached: CachedSet, store: Sequence[StoredSeries], seed: int) ->
     page = Page("SIMULATED hemorrhage beside real", f"{cached.name}, seed {seed}")
     page.section(
         "How to look",
-        "Left to right in every picture: brain, subdural and bone window. The simulated slices "
-        "come first, then the same ones with the masks outlined in the brain window, then real "
-        "slices with that label. Simulated slices are made from slices without bleeding.",
+        "Simulated on the left, real with the same label on the right; in every picture brain, "
+        "subdural and bone window. Below them the masks of the simulated ones, outlined in the "
+        "brain window. Simulated slices are made from slices without bleeding.",
     )
     for subtype in SUBTYPES:
         page.section(subtype.capitalize())
         drawn = list(_simulated(subtype, cached, store, seed))
         shown = [
-            Picture(windowed_strip(one.hu, MODEL_WINDOWS), "; ".join(one.description))
+            Picture(
+                windowed_strip(one.hu, MODEL_WINDOWS), "SIMULATED: " + "; ".join(one.description)
+            )
             for one in drawn
         ]
-        page.images(shown, "Simulated", width=520)
+        page.images(_in_turn(shown, _real(subtype, cached, seed)), width=490)
         marked = [Picture(_outlined(one), "") for one in drawn]
-        page.images(marked, "Their masks", width=170)
-        page.images(_real(subtype, cached, seed), "Real", width=520)
+        page.images(marked, "The masks of the simulated ones", width=118)
     page.section("Look-alikes", "Labelled negative: before and after, in the brain window.")
     page.images(list(_look_alikes(cached, store, seed)), width=340)
     return page
+
+
+def _in_turn(first: Sequence[Picture], second: Sequence[Picture]) -> list[Picture]:
+    """Put pictures of two kinds side by side; what is left over of either comes last."""
+    both = min(len(first), len(second))
+    pairs = [one for pair in zip(first[:both], second[:both], strict=True) for one in pair]
+    return [*pairs, *first[both:], *second[both:]]
 
 
 def _simulated(

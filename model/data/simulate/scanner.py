@@ -3,7 +3,7 @@
 Each takes float32[S, H, W] and a generator, and returns a new array of the same shape; strengths
 are arguments, drawn by `vary_scanner`. The sources of difference: reconstruction kernel and noise
 texture (Solomon, Christianson and Samei 2012, Medical Physics 39: 6048-6055, on noise spectra),
-slice thickness, field of view and padding (DICOM PS3.3 C.8.2.1, C.7.6.1.1.5), 8-bit exports.
+slice thickness, field of view and padding (DICOM PS3.3 C.8.2.1, C.7.5.1.1.2), 8-bit exports.
 """
 
 from dataclasses import dataclass

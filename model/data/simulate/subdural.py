@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from model.data.simulate.blood import BloodAge, blood_hu, draw_age
 from model.data.simulate.chance import Spot, log_uniform, noise_shift, slice_z
 from model.data.simulate.noise import noise_plane
 from model.data.simulate.series_anatomy import SeriesAnatomy
@@ -14,36 +15,6 @@ from model.data.simulate.slice_view import Box, Deposit, Shift, SliceView, edge_
 
 _RADIUS_MM: Final = 68.0
 """Of the convexity of a usual head: turns angles into lengths."""
-
-
-@dataclass(frozen=True)
-class BloodAge:
-    """What a collection is made of: HU of its upper and its dependent part, and how uneven."""
-
-    name: str
-    hu: float
-    dependent_hu: float
-    patchy_hu: float
-
-
-def draw_age(rng: np.random.Generator) -> BloodAge:
-    """Draw an age: acute 50 to 85 HU, subacute as bright as brain, chronic 10 to 30, or mixed.
-
-    Ages and densities after Osborn's Brain, and Lee et al. 1997 (Clinical Neurology and
-    Neurosurgery 99: on the density of subdural hematomas over time), in outline.
-    """
-    chance = rng.random()
-    if chance < 0.66:
-        hu = float(rng.uniform(54, 78))
-        return BloodAge("acute", hu, hu + float(rng.uniform(0, 6)), float(rng.uniform(1.5, 4)))
-    if chance < 0.72:
-        hu = float(rng.uniform(38, 48))
-        return BloodAge("near isodense", hu, hu + float(rng.uniform(0, 10)), 3.0)
-    if chance < 0.9:
-        hu = float(rng.uniform(26, 45))
-        return BloodAge("mixed", hu, float(rng.uniform(50, 70)), float(rng.uniform(7, 13)))
-    hu = float(rng.uniform(12, 25))
-    return BloodAge("chronic", hu, hu + float(rng.uniform(0, 15)), 2.0)
 
 
 @dataclass(frozen=True)
@@ -141,7 +112,7 @@ class ConvexitySubdural:
         share = np.asarray(total / len(levels) * view.inside[box.part], np.float32)
         if share.max(initial=0) < 0.25:
             return None
-        return Deposit(box, share, _blood(self.age, view, box, self.seed))
+        return Deposit(box, share, blood_hu(self.age, view, box, self.seed))
 
 
 @dataclass(frozen=True)
@@ -195,7 +166,7 @@ class FalxSubdural:
         share = share * view.inside[box.part] * fissure(view, box)
         if share.max(initial=0) < 0.25:
             return None
-        return Deposit(box, share, _blood(self.age, view, box, self.seed))
+        return Deposit(box, share, blood_hu(self.age, view, box, self.seed))
 
 
 def fissure(view: SliceView, box: Box) -> NDArray[np.float32]:
@@ -259,20 +230,7 @@ class TentorialSubdural:
         share = total / len(levels) * behind * view.inside[box.part]
         if share.max(initial=0) < 0.25:
             return None
-        return Deposit(box, np.asarray(share, np.float32), _blood(self.age, view, box, self.seed))
-
-
-def _blood(age: BloodAge, view: SliceView, box: Box, seed: Spot) -> NDArray[np.float32]:
-    """HU of the blood: settled to the back, uneven."""
-    x, y = view.places(box)
-    _, along = view.head_places(box)
-    settled = np.clip((along + 10) / 60, 0, 1)
-    if age.name == "mixed":
-        # Old and new blood layer, the border blurred by motion.
-        settled = np.clip((along - 20) / 14 + 0.5, 0, 1)
-    patchy = noise_plane(x, y, view.grid.z_mm, 11.0 if age.patchy_hu > 5 else 6.0, seed)
-    hu = age.hu + (age.dependent_hu - age.hu) * settled + age.patchy_hu * patchy
-    return np.asarray(np.clip(hu, 8, 90), np.float32)
+        return Deposit(box, np.asarray(share, np.float32), blood_hu(self.age, view, box, self.seed))
 
 
 Subdural = ConvexitySubdural | FalxSubdural | TentorialSubdural
