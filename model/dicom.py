@@ -48,6 +48,7 @@ class CTSlice:
     `hu` is int16[rows, columns], in HU, from -1024. Positions, spacing (row, column) and thickness
     are in millimetres, in the patient's coordinates (PS3.3 C.7.6.2); None where the file does not
     say. `warnings` are sentences for the reader. `attributes` are DICOM keyword -> text.
+    `raised` tells whether values below -1024 HU were raised to it.
     """
 
     hu: NDArray[np.int16]
@@ -61,6 +62,7 @@ class CTSlice:
     slice_thickness_mm: float | None
     warnings: tuple[str, ...]
     attributes: dict[str, str]
+    raised: bool
 
     @property
     def simulated(self) -> bool:
@@ -150,7 +152,7 @@ def read_pixels(header: CTHeader) -> CTSlice:
     cells = decode_cells(scan, header.pixel_format)
     stored = stored_values(cells, header.pixel_format)
     try:
-        hu, repairs = to_hounsfield(
+        hounsfield = to_hounsfield(
             cells, stored, header.pixel_format, header.rescale, header.padding
         )
     except NotHounsfieldError as problem:
@@ -166,7 +168,7 @@ def read_pixels(header: CTHeader) -> CTSlice:
     }
     of_attributes = attribute_warnings(attributes, lossy=scan.transfer_syntax.lossy)
     return CTSlice(
-        hu=hu,
+        hu=hounsfield.hu,
         sop_instance_uid=attributes["SOPInstanceUID"],
         series_instance_uid=attributes["SeriesInstanceUID"],
         study_instance_uid=attributes["StudyInstanceUID"],
@@ -175,8 +177,9 @@ def read_pixels(header: CTHeader) -> CTSlice:
         orientation=orientation,
         pixel_spacing_mm=None if spacing is None else (spacing[0], spacing[1]),
         slice_thickness_mm=None if thickness is None else thickness[0],
-        warnings=header.warnings + repairs + of_attributes + geometry_warnings(usable),
+        warnings=header.warnings + hounsfield.warnings + of_attributes + geometry_warnings(usable),
         attributes=attributes,
+        raised=hounsfield.raised,
     )
 
 

@@ -42,13 +42,32 @@ class Padding:
     range_limit: int | None
 
 
+@dataclass(frozen=True)
+class Hounsfield:
+    """A slice in HU.
+
+    Parameters
+    ----------
+    hu
+        int16[rows, columns], in HU, -1024 to 32767; padding is -1024.
+    warnings
+        Each repair and doubt, as a sentence.
+    raised
+        Whether values below -1024, as outside the scan circle, were raised to it.
+    """
+
+    hu: NDArray[np.int16]
+    warnings: tuple[str, ...]
+    raised: bool
+
+
 def to_hounsfield(
     cells: IntegerImage,
     stored: IntegerImage,
     pixel_format: PixelFormat,
     rescale: Rescale,
     padding: Padding | None,
-) -> tuple[NDArray[np.int16], tuple[str, ...]]:
+) -> Hounsfield:
     """Convert stored values to HU, and prove that they are.
 
     Parameters
@@ -60,13 +79,6 @@ def to_hounsfield(
         The stored values, same shape.
     pixel_format, rescale, padding
         What the attributes say.
-
-    Returns
-    -------
-    hu
-        int16[rows, columns], in HU, -1024 to 32767; padding is -1024.
-    warnings
-        Each repair and doubt, as a sentence.
 
     Raises
     ------
@@ -90,7 +102,8 @@ def to_hounsfield(
             f"One grey level is {rescale.slope:g} HU: too coarse to tell blood from brain."
         )
     _prove(hu)
-    return np.maximum(hu, HU_MIN).astype(np.int16), tuple(warnings)
+    lowest = int(hu.min())
+    return Hounsfield(np.maximum(hu, HU_MIN).astype(np.int16), tuple(warnings), lowest < HU_MIN)
 
 
 def _rescale(stored: IntegerImage, rescale: Rescale) -> NDArray[np.int32]:

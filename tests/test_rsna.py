@@ -91,6 +91,7 @@ def test_wrapped_values_and_padding_are_air(tree: RsnaTree, slices: dict[str, So
     for name in tree.padded:
         assert (slices[name].hu[:6] == -1024).all()
         assert slices[name].hu[32].max() > 800, "bone"
+        assert any("were raised" in warning for warning in slices[name].warnings)
 
 
 def test_two_windows_and_other_sizes_are_read(
@@ -98,6 +99,7 @@ def test_two_windows_and_other_sizes_are_read(
 ) -> None:
     for name in tree.two_windows:
         assert slices[name].attributes["WindowCenter"] == "00040\\00040"
+        assert any("several windows" in warning for warning in slices[name].warnings)
     assert {name: slices[name].hu.shape for name in tree.shapes} == tree.shapes
     assert any(rows != columns for rows, columns in tree.shapes.values())
 

@@ -61,6 +61,16 @@ def _source_slice(ct_slice: CTSlice, name: str, patient: str) -> SourceSlice:
         number=ct_slice.instance_number or 0,
         pixel_spacing_mm=ct_slice.pixel_spacing_mm,
         slice_thickness_mm=ct_slice.slice_thickness_mm,
-        warnings=ct_slice.warnings,
+        warnings=ct_slice.warnings + _repairs(ct_slice),
         attributes=ct_slice.attributes,
     )
+
+
+def _repairs(ct_slice: CTSlice) -> tuple[str, ...]:
+    """What is too usual to be told a reader, but is counted over a whole data set."""
+    repairs = []
+    if ct_slice.raised:
+        repairs.append("Values below -1024 HU, as outside the scan circle, were raised to it.")
+    if "\\" in ct_slice.attributes.get("WindowCenter", ""):
+        repairs.append("The header has several windows; none of them is used.")
+    return tuple(repairs)
