@@ -17,9 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.console import Console
-from scipy.special import expit
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
@@ -31,11 +29,12 @@ from model.data.mixture import epoch_length, epoch_order
 from model.distributed import Processes, joined_processes
 from model.errors import TrainingError
 from model.files import write_json
-from model.metrics import auc, weighted_log_loss
+from model.held_out import held_out
+from model.job import Job, casting
 from model.network import HemorrhageNetwork, NetworkSpec, build_network, set_prevalence_bias
 from model.optimisation import build_optimiser, build_schedule, update_average
-from model.recipe import Recipe, add_recipe_arguments, recipe_from
-from model.training_data import TrainingData, load_data
+from model.recipe import add_recipe_arguments, recipe_from
+from model.training_data import load_data
 from model.training_log import EpochRow, peak_memory_mb, record, training_bar
 
 # --------------------------------------------------------------------------------- arguments
@@ -91,25 +90,6 @@ class TrainingPath(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """float32[B, 3 C, N, N] to logits float32[B, 6]."""
         return self.network.classify(inputs)
-
-
-@dataclass(frozen=True)
-class Job:
-    """All that stays the same during a run."""
-
-    recipe: Recipe
-    data: TrainingData
-    processes: Processes
-    folder: Path
-    workers: int
-    steps: int
-    checkpoint_seconds: float
-    deadline: float
-
-    @property
-    def slices_a_step(self) -> int:
-        """Of all processes."""
-        return self.recipe.batch_size * self.recipe.accumulate * self.processes.world
 
 
 def start(job: Job, pretrained: str) -> TrainingState:
@@ -183,13 +163,6 @@ def train_one_step(state: TrainingState, job: Job, batches: Iterator[Batch]) -> 
     return job.processes.mean(torch.stack(losses).mean())
 
 
-def casting(job: Job) -> torch.autocast:
-    """Compute in bfloat16 where the recipe says so."""
-    return torch.autocast(
-        job.processes.device.type, torch.bfloat16, enabled=job.recipe.precision == "bf16"
-    )
-
-
 def train_one_epoch(state: TrainingState, job: Job) -> bool:
     """Train to the end of the epoch, or until the time is up; True at its end.
 
@@ -239,48 +212,10 @@ def slices_per_second(state: TrainingState, job: Job) -> float:
     return state.step * job.slices_a_step / max(state.epoch_seconds, 1e-9)
 
 
-# -------------------------------------------------------------------------------- evaluation
-
-
-def held_out(state: TrainingState, job: Job) -> tuple[float, float]:
-    """Weighted log loss and AUC of any of the tune patients' slices, under the averaged weights.
-
-    The slices come from the cache, in the geometry of service (`NO_AUGMENTATION`), each judged
-    alone; every process judges its share.
-    """
-    processes, pool = job.processes, job.data.tune
-    processes.as_rank_0([*state.average.state_dict().values()])
-    own = np.arange(processes.rank, len(pool), processes.world)
-    batches = [
-        own[i : i + job.recipe.batch_size] for i in range(0, len(own), job.recipe.batch_size)
-    ]
-    logits = np.empty((len(pool), pool.targets.shape[1]))
-    for rank, theirs in enumerate(processes.gather(judged(state.average, job, batches))):
-        logits[rank :: processes.world] = theirs
-    logits += np.asarray(job.data.shift)
-    loss = weighted_log_loss(pool.targets, expit(logits))
-    if not math.isfinite(loss):
-        raise TrainingError(f"The held-out loss after epoch {state.epoch + 1} is {loss}.")
-    return loss, auc(pool.targets[:, 0], logits[:, 0])
-
-
-@torch.inference_mode()
-def judged(
-    network: HemorrhageNetwork, job: Job, batches: list[NDArray[np.int64]]
-) -> NDArray[np.float32]:
-    """Logits float32[n, 6] of batches of the tune pool, by the training path."""
-    logits = [np.empty((0, job.data.tune.targets.shape[1]), np.float32)]
-    for hu, placement, _ in read_batches(job.data.tune, batches, job.processes.device, job.workers):
-        with casting(job):
-            found = network.classify(network_input(hu, placement, job.recipe.size))
-        logits.append(found.float().cpu().numpy())
-    return np.concatenate(logits)
-
-
 def finish_epoch(state: TrainingState, job: Job, console: Console) -> None:
     """Evaluate, log, and save both checkpoints; each may be done again after a kill."""
     began = time.monotonic()
-    loss, auc_any = held_out(state, job)
+    loss, auc_any = held_out(state.average, job, state.epoch)
     seconds = state.epoch_seconds + time.monotonic() - began
     row = EpochRow(
         epoch=state.epoch + 1,
