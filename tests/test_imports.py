@@ -10,6 +10,9 @@ import pytest
 from app.config import PROJECT_ROOT
 
 PURE = ("labels", "errors", "windowing")
+TRAINING_PACKAGES = {
+    "matplotlib", "pandas", "pyarrow", "scipy", "sklearn", "tensorboard", "timm", "torchvision"
+}  # fmt: skip
 
 
 def imported_modules(path: Path) -> set[str]:
@@ -58,6 +61,13 @@ def test_the_clinic_never_names_torch(path: Path) -> None:
         ("app/render.py", ("app.views", "app.forms", "app.jobs", "app.db")),
         ("app/ingest.py", ("app.views", "app.forms", "app.analysis")),
         ("app/analysis.py", ("app.views", "app.forms", "app.ingest")),
+        ("model/data/dataset.py", ("model.data.", "model.train", "model.network")),
+        ("model/data/rsna.py", ("model.data.cached", "model.train", "model.network")),
+        ("model/data/cached.py", ("model.train", "model.network", "torch")),
+        ("model/network.py", ("model.train", "model.data", "model.predictor")),
+        ("model/predictor.py", ("model.train", "model.data", "model.network", "model.export")),
+        ("model/train.py", ("model.calibrate", "model.evaluate", "model.export")),
+        ("model/metrics.py", ("model.train", "model.network", "torch")),
     ],
 )
 def test_what_lies_below_does_not_import_what_lies_above(
@@ -66,6 +76,19 @@ def test_what_lies_below_does_not_import_what_lies_above(
     imported = imported_modules(PROJECT_ROOT / lower)
 
     assert not [name for name in imported if name.startswith(higher)]
+
+
+def test_serving_needs_none_of_what_training_needs() -> None:
+    program = (
+        "import sys, app.cli, app.factory, app.worker, model.predict, model.predictor; "
+        f"sys.exit(', '.join({TRAINING_PACKAGES!r} & sys.modules.keys()) or None)"
+    )
+
+    finished = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT_ROOT, check=False, capture_output=True
+    )
+
+    assert finished.returncode == 0, finished.stderr
 
 
 def test_the_web_process_runs_without_torch(tmp_path: Path) -> None:
