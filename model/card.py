@@ -131,6 +131,9 @@ def readable_recipe(content: Mapping[str, Any]) -> dict[str, int | float | str]:
     recipe["augmentation"] = ", ".join(switched_on) or "none"
     if recipe["sampling"] == "none":
         del recipe["positive_share"]
+    if not recipe.get("simulate"):
+        for name in ("simulate", "simulate_bleeding"):
+            recipe.pop(name, None)
     recipe["label_weights"] = " ".join(f"{weight:g}" for weight in recipe["label_weights"])
     recipe["pretrained"] = Path(recipe["pretrained"]).name or "no"
     if len(content["caches"]) > 1:
@@ -170,6 +173,13 @@ def limits_of(
     ]
     if not recipe["pretrained"]:
         limits.append("Trained from scratch, without pre-trained weights.")
+    simulated = recipe.get("simulate", 0)  # runs from before it could be asked for lack it
+    if simulated:
+        limits.append(
+            f"SIMULATED bleeding and look-alikes were inserted into {simulated:.0%} of the slices "
+            "that training drew: real slices of its own patients without hemorrhage. All figures "
+            "are of real slices alone."
+        )
     if content["epoch"] < recipe["epochs"]:
         limits.append(
             f"Training ended after {content['epoch']} of the {recipe['epochs']} epochs that its "

@@ -35,6 +35,8 @@ class Recipe:
     ema_decay: float = _option(0.999, "of the averaged weights, which are the ones used")
     sampling: str = _option("none", "which slices an epoch draws", SAMPLINGS)
     positive_share: float = _option(0.35, "share with hemorrhage, unless sampling is none")
+    simulate: float = _option(0.0, "share of draws with simulated bleeding or look-alikes")
+    simulate_bleeding: float = _option(0.7, "share of these that are meant to bleed")
     label_weights: tuple[float, ...] = _option(METRIC_WEIGHTS, "of the loss, any first")
     precision: str = _option("auto", "auto: bf16 on a GPU, fp32 on a CPU", ("auto", "fp32", "bf16"))
     channels_last: bool = _option(True, "memory format of the network")
@@ -103,6 +105,8 @@ def _check(recipe: Recipe) -> None:
         "warm_up": (0, 1),
         "ema_decay": (0, 0.99999),
         "positive_share": (0.001, 0.999),
+        "simulate": (0, 1),
+        "simulate_bleeding": (0, 1),
         "seed": (0, float("inf")),
     }
     for name, (low, high) in limits.items():

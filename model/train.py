@@ -25,7 +25,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from model.checkpoint import BEST, LAST, load_checkpoint, require_same, save_checkpoint
 from model.data.augment import network_input
 from model.data.batches import Batch, read_batches
-from model.data.mixture import epoch_length, epoch_order
+from model.data.mixture import epoch_length
+from model.data.simulated_draws import epoch_draws
 from model.distributed import Processes, joined_processes
 from model.errors import TrainingError
 from model.files import write_json
@@ -33,7 +34,7 @@ from model.held_out import held_out
 from model.job import Job, casting
 from model.network import HemorrhageNetwork, NetworkSpec, build_network, set_prevalence_bias
 from model.optimisation import build_optimiser, build_schedule, update_average
-from model.recipe import add_recipe_arguments, recipe_from
+from model.recipe import Recipe, add_recipe_arguments, recipe_from
 from model.training_data import load_data
 from model.training_log import EpochRow, peak_memory_mb, record, training_bar
 
@@ -123,12 +124,19 @@ def weighted_bce(logits: Tensor, targets: Tensor, label_weights: tuple[float, ..
 
 def epoch_batches(state: TrainingState, job: Job) -> Iterator[Batch]:
     """Read the epoch's batches that fall on this process, from the state's step on."""
-    recipe, processes, train = job.recipe, job.processes, job.data.train
+    recipe, processes, data = job.recipe, job.processes, job.data
     slices = job.steps * job.slices_a_step
-    order = epoch_order(train, job.data.drawing, slices, recipe.seed, state.epoch)
-    numbers = order.reshape(job.steps, recipe.accumulate, processes.world, recipe.batch_size)
-    own = numbers[state.step :, :, processes.rank].reshape(-1, recipe.batch_size)
-    return read_batches(train, list(own), processes.device, job.workers)
+    draws = epoch_draws(
+        data.train,
+        data.drawing,
+        data.simulation,
+        slices=slices,
+        seed=recipe.seed,
+        epoch=state.epoch,
+    )
+    positions = np.arange(slices).reshape(-1, recipe.accumulate, processes.world, recipe.batch_size)
+    own = positions[state.step :, :, processes.rank].reshape(-1, recipe.batch_size)
+    return read_batches(draws, list(own), processes.device, job.workers)
 
 
 def seed_of(state: TrainingState, job: Job, part: int) -> int:
@@ -285,7 +293,10 @@ def plan(options: argparse.Namespace, processes: Processes) -> Job:
         recipe = replace(recipe, precision="bf16" if on_gpu else "fp32")
     data = load_data(options, recipe, processes)
     a_step = recipe.batch_size * recipe.accumulate * processes.world
-    slices = recipe.slices_per_epoch or epoch_length(data.train, data.drawing)
+    one_pass = epoch_length(data.train, data.drawing)
+    if recipe.simulate < 1:
+        one_pass = round(one_pass / (1 - recipe.simulate))
+    slices = recipe.slices_per_epoch or one_pass
     workers = options.workers if options.workers is not None else 4 * on_gpu
     return Job(
         recipe=recipe,
@@ -308,7 +319,9 @@ def main(arguments: list[str] | None = None) -> None:
         last = job.folder / LAST
         content = load_checkpoint(last) if last.exists() else {}
         if content:
-            require_same(identity(job), content, last)
+            # A recipe from before an option was there is one that left the option as it is.
+            found = content | {"recipe": asdict(Recipe()) | content.get("recipe", {})}
+            require_same(identity(job), found, last)
         state = start(job, pretrained="" if content else job.recipe.pretrained)
         if content:
             restore(state, content)
@@ -327,8 +340,10 @@ def main(arguments: list[str] | None = None) -> None:
 def described(job: Job) -> str:
     """What is about to be done, as a line."""
     left_out = ", ".join(f"{count:,} {kind}" for kind, count in job.data.left_out.items())
+    simulation = job.data.simulation
+    simulated = f"{simulation.share:.0%} of draws simulated, " if simulation else ""
     return (
-        f"{len(job.data.train):,} slices to learn from (left out: {left_out}), "
+        f"{len(job.data.train):,} slices to learn from (left out: {left_out}), {simulated}"
         f"{len(job.data.tune):,} to choose by; {job.steps:,} steps of {job.slices_a_step:,} slices "
         f"an epoch; {job.recipe.architecture} on {job.processes.device}, {job.recipe.precision}, "
         f"processes: {job.processes.world}"

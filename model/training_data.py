@@ -2,13 +2,16 @@
 
 import argparse
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from model.data.cached import CachedSet, open_cache
 from model.data.duplicates import contradictory
@@ -23,9 +26,14 @@ from model.data.mixture import (
     true_prevalence,
 )
 from model.data.sampling import prior_shift
+from model.data.simulate.store import build_store, is_built
+from model.data.simulated_draws import Simulation, lending_patients, open_lender
 from model.distributed import Processes
 from model.errors import TrainingError
 from model.recipe import Recipe
+
+_ESTIMATE_DRAWS: Final = 1000
+"""From so many simulated draws the share of positives among them is estimated."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,8 @@ class TrainingData:
         Slices of the two parts; the train part without those that teach nothing.
     drawing
         How an epoch draws from the first.
+    simulation
+        What stands in place of some draws; None where nothing is simulated.
     prevalence, drawn
         Six shares of positives: in the first cache's train part, and among the draws.
     shift
@@ -51,6 +61,7 @@ class TrainingData:
     train: Pool
     tune: Pool
     drawing: Drawing
+    simulation: Simulation | None
     prevalence: list[float]
     drawn: list[float]
     shift: list[float]
@@ -85,7 +96,11 @@ def load_data(options: argparse.Namespace, recipe: Recipe, processes: Processes)
     tune = make_pool(sets, [of(item, parts["tune"]) for item in sets], recipe.slices_per_input)
     shares = shares_of([weight for _, weight in caches])
     drawing = Drawing(shares, recipe.sampling, recipe.positive_share)
+    simulation = load_simulation(sets, parts["train"], shares, recipe, processes)
     true, drawn = true_prevalence(train), drawn_prevalence(train, drawing)
+    if simulation:
+        simulated = simulated_prevalence(simulation, processes)
+        drawn = (1 - simulation.share) * drawn + simulation.share * simulated
     origin = {
         "caches": [{"folder": str(folder.resolve()), "weight": share} for folder, share in caches],
         "folds": str(folds.resolve()),
@@ -96,6 +111,7 @@ def load_data(options: argparse.Namespace, recipe: Recipe, processes: Processes)
         train,
         tune,
         drawing,
+        simulation,
         prevalence=true.tolist(),
         drawn=drawn.tolist(),
         shift=prior_shift(true, drawn).tolist(),
@@ -140,3 +156,61 @@ def usable(
         blank += int((mine & empty).sum())
         contradicting += int((mine & doubtful).sum())
     return keep, {"near-blank": blank, "identical with other labels": contradicting}
+
+
+def load_simulation(
+    sets: Sequence[CachedSet],
+    patients: Sequence[str],
+    shares: tuple[float, ...],
+    recipe: Recipe,
+    processes: Processes,
+) -> Simulation | None:
+    """Open the anatomy beside each cache, and make it where it is missing.
+
+    Raises
+    ------
+    TrainingError
+        A cache has no train patient whose slices could take up bleeding.
+    """
+    if recipe.simulate == 0:
+        return None
+    lending = [lending_patients(item, patients) for item in sets]
+    with processes.rank_0_first(), _bar(shown=processes.writes) as bar:
+        for item in sets:
+            if not is_built(item):
+                task = bar.add_task(f"anatomy of {item.folder}", total=None)
+                build_store(
+                    item.folder,
+                    os.cpu_count() or 1,
+                    lambda done, all_, task=task: bar.update(task, completed=done, total=all_),  # type: ignore[misc]
+                )
+    lenders = [
+        open_lender(item, theirs, recipe.slices_per_input)
+        for item, theirs in zip(sets, lending, strict=True)
+    ]
+    return Simulation(recipe.simulate, recipe.simulate_bleeding, tuple(lenders), shares)
+
+
+def simulated_prevalence(simulation: Simulation, processes: Processes) -> NDArray[np.float64]:
+    """Share of positives among simulated draws, float64[6], estimated from a fixed sample.
+
+    Every process makes its part of the sample; all know the same result.
+    """
+    edges = np.linspace(0, _ESTIMATE_DRAWS, processes.world + 1).astype(int)
+    own = range(edges[processes.rank], edges[processes.rank + 1])
+    counted = processes.gather(simulation.count(own))
+    prevalence: NDArray[np.float64] = np.sum(counted, axis=0) / _ESTIMATE_DRAWS
+    return prevalence
+
+
+def _bar(*, shown: bool) -> Progress:
+    """Count series."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("series"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not shown,
+    )

@@ -1,7 +1,10 @@
 """Small real runs: one short epoch of a tiny network on a small cache."""
 
+import subprocess
+import sys
 from pathlib import Path
 
+from app.config import PROJECT_ROOT
 from cache_factory import write_cache
 from model import train
 
@@ -28,3 +31,16 @@ def write_runs(folder: Path, *names: str, patients: int = 30) -> list[Path]:
             ]
         )
     return [folder / name for name in names]
+
+
+def run_two(arguments: list[str]) -> "subprocess.CompletedProcess[str]":
+    """Run `model.train` in two processes of `torchrun`, which talk through gloo."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    return subprocess.run(
+        # Before Python 3.12, torchrun takes --run for an option of its own unless `--` ends those.
+        [*torchrun, "--nproc-per-node=2", "-m", "--", "model.train", *arguments],
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

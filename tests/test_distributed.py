@@ -1,20 +1,18 @@
 """Several processes do together what one does alone."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from app.config import PROJECT_ROOT
 from cache_factory import write_cache
 from model import train
 from model.checkpoint import load_checkpoint
 from model.distributed import Processes, joined_processes
 from model.errors import TrainingError
 from model.training_log import read_log
+from run_factory import run_two
 
 
 @pytest.fixture(scope="module")
@@ -25,19 +23,6 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def command(cache: Path, run: Path, *options: str) -> list[str]:
     small = ["--architecture=test_resnet", "--size=32", "--batch-size=4", "--epochs=2"]
     return [f"--cache={cache}", f"--run={run}", *small, "--device=cpu", *options]
-
-
-def run_two(arguments: list[str]) -> "subprocess.CompletedProcess[str]":
-    """Run `model.train` in two processes of `torchrun`, which talk through gloo."""
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    return subprocess.run(
-        # Before Python 3.12, torchrun takes --run for an option of its own unless `--` ends those.
-        [*torchrun, "--nproc-per-node=2", "-m", "--", "model.train", *arguments],
-        cwd=PROJECT_ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def checkpoint(run: Path) -> dict[str, Any]:

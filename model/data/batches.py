@@ -1,6 +1,7 @@
-"""Batches of a pool as tensors, read ahead of the device in processes of their own."""
+"""Batches of samples as tensors, read ahead of the device in processes of their own."""
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -8,20 +9,28 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from model.data.mixture import Pool
+from model.data.mixture import Samples
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """Cached crops int16[B, C, N, N], their placement float32[B, C, 3], targets float32[B, 6]."""
 
 
-class _Batches(Dataset[Batch]):
-    """A pool in which an index is all the numbers of a batch."""
+class Numbered(Protocol):
+    """Numbered samples: a pool's slices, or an epoch's draws."""
 
-    def __init__(self, pool: Pool) -> None:
-        self.pool = pool
+    def read(self, chosen: NDArray[np.int64], /) -> Samples:
+        """Read the samples of these numbers, int64[B]."""
+        ...
+
+
+class _Batches(Dataset[Batch]):
+    """Samples in which an index is all the numbers of a batch."""
+
+    def __init__(self, samples: Numbered) -> None:
+        self.samples = samples
 
     def __getitem__(self, numbers: NDArray[np.int64]) -> Batch:
-        samples = self.pool.read(numbers)
+        samples = self.samples.read(numbers)
         return (
             torch.from_numpy(samples.hu),
             torch.from_numpy(samples.placement),
@@ -30,22 +39,22 @@ class _Batches(Dataset[Batch]):
 
 
 def read_batches(
-    pool: Pool,
+    samples: Numbered,
     batches: Sequence[NDArray[np.int64]],
     device: torch.device,
     workers: int = 0,
 ) -> Iterator[Batch]:
-    """Read batches, each given by its slices' numbers, and bring them to the device.
+    """Read batches, each given by its samples' numbers, and bring them to the device.
 
     Parameters
     ----------
     workers
         Reading processes; 0 reads in this one. They read the memory map, so that nothing of the
-        caches is copied to them.
+        caches is copied to them; what is simulated, they make.
     """
     pinned = device.type == "cuda"
     loader = DataLoader(
-        _Batches(pool),
+        _Batches(samples),
         sampler=batches,
         batch_size=None,
         num_workers=workers,

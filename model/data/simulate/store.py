@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -74,10 +75,21 @@ def _description(cached: CachedSet) -> dict[str, Any]:
     }
 
 
-def build_store(folder: Path, workers: int) -> None:
+def build_store(
+    folder: Path, workers: int, on_progress: Callable[[int, int], None] | None = None
+) -> None:
     """Find the anatomy of all negative series of the cache in `folder`, three files a series.
 
     The description is written last: what was interrupted is made anew.
+
+    Parameters
+    ----------
+    folder
+        Of the cache.
+    workers
+        Processes.
+    on_progress
+        Told, after each series, how many are done and how many there are.
     """
     cached = open_cache(folder)
     target = folder / FOLDER
@@ -87,7 +99,9 @@ def build_store(folder: Path, workers: int) -> None:
     numbers = range(description["series"])
     # `spawn`: a process that has started threads (torch's) must not be forked.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        list(pool.map(_build_one, [folder] * len(numbers), numbers))
+        for done, _ in enumerate(pool.map(_build_one, [folder] * len(numbers), numbers), 1):
+            if on_progress:
+                on_progress(done, len(numbers))
     write_atomically(target / DESCRIPTION_FILE, json.dumps(description).encode())
 
 
