@@ -14,6 +14,7 @@ import torch
 
 from model import calibrate, evaluate, export, train_series_head
 from model.artifact import ModelCard, load_card, load_network
+from model.checkpoint import load_checkpoint
 from model.errors import TrainingError
 from model.labels import LABELS
 from model.network import HemorrhageNetwork, NetworkSpec
@@ -163,6 +164,23 @@ def test_the_limits_follow_from_the_run(run: Path, tmp_path: Path) -> None:
     assert "No calibration patient has subdural." in limits
     assert "Trained from scratch" in limits
     assert "judged alone" not in limits
+
+
+def test_the_card_says_that_bleeding_was_simulated(run: Path, tmp_path: Path) -> None:
+    plain = export_to(tmp_path / "plain", run)
+    content = load_checkpoint(run / "last.pt")
+    content["recipe"] |= {"simulate": 0.5, "simulate_bleeding": 0.7}
+    torch.save(content, run / "last.pt")
+
+    card = export_to(tmp_path / "weights", run)
+
+    assert "simulate" not in plain.training.recipe
+    assert not any("SIMULATED" in limit for limit in plain.limits)
+    assert card.training.recipe["simulate"] == 0.5
+    assert any(
+        "SIMULATED bleeding and look-alikes were inserted into 50% of the slices" in limit
+        for limit in card.limits
+    )
 
 
 def test_an_export_in_single_precision_serves_too(run: Path, tmp_path: Path) -> None:

@@ -154,6 +154,16 @@ def test_only_train_patients_without_hemorrhage_lend_their_slices(cached: Cached
         lending_patients(cached, sorted(bleeding))
 
 
+def test_a_lender_keeps_no_file_open(cached: CachedSet) -> None:
+    own = Path("/proc/self/fd")
+    before = len(list(own.iterdir()))
+
+    simulated = simulation(cached)
+    simulated.draw(np.random.SeedSequence(0))
+
+    assert len(list(own.iterdir())) == before
+
+
 def test_who_shares_a_slice_with_other_labels_lends_none(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "cache")
     frame = pd.read_parquet(tmp_path / "cache" / "slices.parquet")

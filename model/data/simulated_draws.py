@@ -11,7 +11,7 @@ from model.data.cached import CachedSet, field_placement
 from model.data.duplicates import contradictory
 from model.data.mixture import Drawing, Pool, Samples, epoch_order, neighbour_rows
 from model.data.simulate.insert import Plan
-from model.data.simulate.store import StoredSeries, open_store
+from model.data.simulate.store import StoredSeries, list_store
 from model.data.simulate.training import TrainingDraw, draw_training_slice
 from model.errors import TrainingError
 from model.labels import LABELS
@@ -179,7 +179,7 @@ def open_lender(cached: CachedSet, patients: set[str], slices_per_input: int) ->
     TrainingError
         It was not made yet, or no slice of theirs was understood.
     """
-    store = [series for series in open_store(cached) if series.patient in patients]
+    store = list_store(cached, patients)
     if not store:
         raise TrainingError(
             f"No brain was found in the slices of {cached.folder} that could take up simulated "

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, overload
 
 import numpy as np
 import pandas as pd
@@ -125,6 +125,31 @@ def _build_one(folder: Path, number: int) -> None:
     name.with_suffix(".json").write_text(json.dumps(text))
 
 
+class SeriesOnDemand(Sequence[StoredSeries]):
+    """Series of a store, each mapped into memory only while it is used.
+
+    A data set may have thousands of them, more than a process may hold open files.
+    """
+
+    def __init__(self, files: Sequence[tuple[Path, pd.DataFrame]]) -> None:
+        self._files = files
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    @overload
+    def __getitem__(self, index: int) -> StoredSeries: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "SeriesOnDemand": ...
+
+    def __getitem__(self, index: int | slice) -> "StoredSeries | SeriesOnDemand":
+        """Open one series, or choose some."""
+        if isinstance(index, slice):
+            return SeriesOnDemand(self._files[index])
+        return _open_one(*self._files[index])
+
+
 def open_store(cached: CachedSet) -> list[StoredSeries]:
     """Open the anatomy of a cache's negative series; series without a good slice are left out.
 
@@ -133,15 +158,35 @@ def open_store(cached: CachedSet) -> list[StoredSeries]:
     TrainingError
         It was not made, or by another version or for another cache.
     """
+    return list(list_store(cached))
+
+
+def list_store(cached: CachedSet, patients: Container[str] | None = None) -> SeriesOnDemand:
+    """List what `open_store` opens, of all patients or of these, without opening it yet.
+
+    Raises
+    ------
+    TrainingError
+        As in `open_store`.
+    """
     target = cached.folder / FOLDER
-    series = negative_series(cached)
     if not is_built(cached):
         raise TrainingError(
             f"{target} does not hold the anatomy of this cache: make it with "
             f"`python -m model.simulate --cache {cached.folder}`."
         )
-    opened = [_open_one(target / f"{n:05d}", frame) for n, frame in enumerate(series)]
-    return [one for one in opened if one.anatomy.good.any()]
+    files = [
+        (target / f"{number:05d}", frame)
+        for number, frame in enumerate(negative_series(cached))
+        if patients is None or frame["patient"].iloc[0] in patients
+    ]
+    return SeriesOnDemand(
+        [
+            (name, frame)
+            for name, frame in files
+            if any(json.loads(name.with_suffix(".json").read_text())["good"])
+        ]
+    )
 
 
 def _open_one(name: Path, frame: pd.DataFrame) -> StoredSeries:
