@@ -26,6 +26,8 @@ def run_worker(settings: Settings) -> None:
     ------
     ArtifactError
         The model's file, card or checksum is not in order; nothing was analysed.
+    DeviceError
+        The device that is configured is not there.
     """
     services = open_services(settings)
     predictor = load_predictor(settings.model, settings.device)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from model.predictions import device_named
+from model.device import device_named
 
 
 @dataclass(frozen=True)

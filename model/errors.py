@@ -36,3 +36,7 @@ class ArtifactError(FalxError):
 
 class TrainingError(FalxError):
     """A training run that cannot start or go on: data, arguments or loss are not as required."""
+
+
+class DeviceError(FalxError):
+    """A device that a network should run on and that this machine does not have."""

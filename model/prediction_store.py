@@ -13,9 +13,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from model.device import device_named
 from model.files import write_atomically
 from model.labels import LABELS
-from model.predictions import FRAME_COLUMNS, Predictions, device_named, predict_with_each
+from model.predictions import FRAME_COLUMNS, Predictions, predict_with_each
 
 if TYPE_CHECKING:
     # Reading processes import this module, and do without torch.

@@ -130,24 +130,6 @@ def series_of(cached: CachedSet, patients: Sequence[str]) -> list[pd.DataFrame]:
 # -------------------------------------------------------------------------------------- predicting
 
 
-def device_named(wanted: str) -> str:
-    """Resolve `auto` to a GPU where there is one.
-
-    Raises
-    ------
-    TrainingError
-        The device is not there.
-    """
-    import torch
-
-    there = torch.cuda.is_available()
-    if wanted == "auto":
-        return "cuda" if there else "cpu"
-    if wanted != "cpu" and not (wanted.startswith("cuda") and there):
-        raise TrainingError(f"The device {wanted} is not there; use cpu or auto.")
-    return wanted
-
-
 def predict_patients(
     network: "HemorrhageNetwork",
     sets: Sequence[CachedSet],

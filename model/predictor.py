@@ -1,6 +1,5 @@
 """From an artefact to predictions: what the worker, the command line and the tests call."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,7 +7,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from model.artifact import (
     CARD_NAME,
@@ -19,14 +20,8 @@ from model.artifact import (
     load_network,
     torchscript_deprecation_ignored,
 )
-from model.errors import ArtifactError
+from model.device import device_named
 from model.slice_batches import input_batches
-
-# Threads that spin while they wait starve each other, and everybody else, on a busy machine: with
-# two busy cores, 28 slices took 6.2 s instead of 0.85 s. It is read when torch is first imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-import torch
-from torch import Tensor, nn
 
 CPU_BATCH_SIZE: Final = 4
 """A CPU is as fast with more, but the last batch is padded: 4 waste least on a usual series."""
@@ -185,10 +180,12 @@ def load_predictor(folder: Path, device: str = "auto") -> Predictor:
     Raises
     ------
     ArtifactError
-        The artefact is missing, changed or damaged, or the device is not there.
+        The artefact is missing, changed or damaged.
+    DeviceError
+        The device is not there.
     """
     card = load_card(folder / CARD_NAME)
-    chosen = _device(device)
+    chosen = device_named(device)
     network = load_network(folder / NETWORK_NAME, card, chosen)
     encode, combine = network.encode, network.combine
     if chosen == "cpu":
@@ -196,15 +193,6 @@ def load_predictor(folder: Path, device: str = "auto") -> Predictor:
     predictor = TorchScriptPredictor(encode, combine, card, chosen)
     _warm_up(predictor)
     return predictor
-
-
-def _device(wanted: str) -> str:
-    there = torch.cuda.is_available()
-    if wanted == "auto":
-        return "cuda" if there else "cpu"
-    if wanted != "cpu" and not (wanted.startswith("cuda") and there):
-        raise ArtifactError(f"The device {wanted} is not there; use cpu or auto.")
-    return wanted
 
 
 class _Encode(nn.Module):

@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from model.device import device_named
 from model.errors import TrainingError
 from model.files import write_atomically
 from model.labels import LABELS
 from model.prediction_store import weights_digest
-from model.predictions import device_named, predict_patients
+from model.predictions import predict_patients
 from model.series_fitting import Fitting, encoded_series, fit_series_head
 from model.series_head import SERIES_HEAD_FILE
 from model.trained import load_trained

@@ -10,7 +10,7 @@ from cache_factory import write_cache
 from model import train
 from model.checkpoint import load_checkpoint
 from model.distributed import Processes, joined_processes
-from model.errors import TrainingError
+from model.errors import DeviceError
 from model.training_log import read_log
 from run_factory import run_two
 
@@ -75,7 +75,7 @@ def test_alone_a_process_is_all_there_is() -> None:
 
 def test_a_device_that_is_not_there_is_named() -> None:
     with (
-        pytest.raises(TrainingError, match="The device tpu is not there"),
+        pytest.raises(DeviceError, match="The device tpu is not there"),
         joined_processes("tpu"),
     ):
         pass

@@ -7,10 +7,10 @@ import pytest
 
 from cache_factory import write_cache
 from model.data.cached import CachedSet, open_cache
-from model.errors import TrainingError
+from model.device import device_named
+from model.errors import DeviceError, TrainingError
 from model.predictions import (
     SeriesJob,
-    device_named,
     order_in_series,
     read_series,
     series_of,
@@ -67,5 +67,5 @@ def test_an_original_that_is_gone_is_named(tmp_path: Path) -> None:
 
 def test_a_device_that_is_not_there_is_an_error() -> None:
     assert device_named("cpu") == "cpu"
-    with pytest.raises(TrainingError, match="The device tpu is not there"):
+    with pytest.raises(DeviceError, match="The device tpu is not there"):
         device_named("tpu")

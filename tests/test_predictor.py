@@ -16,7 +16,7 @@ from app.config import PROJECT_ROOT
 from model.artifact import load_card, load_network
 from model.data.ct_ich import CtIchSet, read_labels
 from model.data.dataset import SourceSlice
-from model.errors import ArtifactError
+from model.errors import ArtifactError, DeviceError
 from model.labels import LABELS
 from model.network import HemorrhageNetwork, NetworkSpec
 from model.predictor import CPU_BATCH_SIZE, Predictor, load_predictor
@@ -161,7 +161,7 @@ def test_the_file_loads_with_torch_alone_and_is_small() -> None:
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ArtifactError, match="The device xpu is not there"):
+    with pytest.raises(DeviceError, match="The device xpu is not there"):
         load_predictor(WEIGHTS, "xpu")
 
 
