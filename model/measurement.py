@@ -21,6 +21,7 @@ from model.bootstrap import (
     sensitivity_at,
     specificity_at,
 )
+from model.data.sampling import SHARE_LIMITS
 from model.errors import TrainingError
 from model.labels import LABELS
 from model.metrics import weighted_log_loss
@@ -59,7 +60,8 @@ def measure(run: EvaluatedRun, prevalence: Sequence[float], draws: int) -> dict[
     run
         With the predictions of the test patients.
     prevalence
-        Six shares of the training slices: the yardstick that every network must beat.
+        Six shares of the training slices: the yardstick that every network must beat, kept within
+        `SHARE_LIMITS`.
     draws
         Bootstrap resamples of each interval.
     """
@@ -79,7 +81,7 @@ def measure(run: EvaluatedRun, prevalence: Sequence[float], draws: int) -> dict[
         }
         for i, label in enumerate(LABELS)
     }
-    constant = np.broadcast_to(np.asarray(prevalence, np.float64), slices.targets.shape)
+    constant = np.broadcast_to(np.clip(prevalence, *SHARE_LIMITS), slices.targets.shape)
     return {
         "thresholds": thresholds,
         "metrics": {

@@ -199,7 +199,7 @@ def test_each_part_of_ct_ich_has_patients_of_each_subtype(
 ) -> None:
     index = CtIchSet(shared_data / "ct-ich").index()
     frame = pd.DataFrame(index.targets, columns=list(LABELS))
-    frame["patient"] = [name.partition("_")[0] for name in index.names]
+    frame["patient"] = ["ct-ich:" + name.partition("_")[0] for name in index.names]
     frame["pixel_hash"], frame["blank"] = list(index.names), False
 
     parts = parts_of(read_or_make_folds(tmp_path / "folds.csv", [frame], n_folds=5))
@@ -217,3 +217,13 @@ def test_few_patients_make_as_many_folds_as_they_can(tmp_path: Path) -> None:
 
     assert sorted(folds.values()) == list(range(6))
     assert all(parts_of(folds).values())
+
+
+def test_a_label_of_four_patients_trains_in_every_rotation(tmp_path: Path) -> None:
+    frame = patients(82, any=36, epidural=21, subdural=4, intraventricular=5)
+
+    folds = read_or_make_folds(tmp_path / "folds.csv", [frame])
+
+    for rotation in range(5):
+        train = frame[frame["patient"].isin(parts_of(folds, rotation)["train"])]
+        assert train[["subdural", "intraventricular"]].max().all(), rotation

@@ -21,6 +21,9 @@ ROTATIONS: Final = 5
 LEAST_FOLDS: Final = len(PARTS)
 MOST_FOLDS: Final = 10
 
+_ORDERS: Final = 2000
+"""Ways to number the folds that are tried."""
+
 
 def read_or_make_folds(
     path: Path, frames: Sequence[pd.DataFrame], n_folds: int | None = None, seed: int = 0
@@ -105,7 +108,10 @@ def make_folds(
         np.add.at(summed, groups.to_numpy(), mine)
         table = np.column_stack([table, summed])
     sizes = np.bincount(groups.to_numpy())
-    fold_of_group = deal(table, sizes, n_folds, seed)
+    dealt = deal(table, sizes, n_folds, seed)
+    counts = np.zeros((n_folds, table.shape[1]), np.int64)
+    np.add.at(counts, dealt, table)
+    fold_of_group = seat(counts, seed)[dealt]
     return pd.Series(fold_of_group[groups.to_numpy()], index=groups.index, name="fold")
 
 
@@ -147,6 +153,50 @@ def deal(
     return fold_of
 
 
+def seat(counts: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Number the folds so that in every rotation each part has its share of every column.
+
+    A label of few patients lies in few folds: numbered by chance, none of these may train.
+
+    Parameters
+    ----------
+    counts
+        int[folds, columns]: how often each fold counts in each column.
+    seed
+        Of the orders that are tried.
+
+    Returns
+    -------
+    int[folds], the number of each fold.
+    """
+    n_folds = len(counts)
+    roles = np.array([roles_of(n_folds, rotation) for rotation in range(ROTATIONS)])
+    holds = np.stack([roles == part for part in PARTS], axis=1).astype(float)
+    generator = np.random.default_rng(seed)
+    orders = np.array([generator.permutation(n_folds) for _ in range(_ORDERS)])
+    # Of each order, rotation, part and column.
+    found = np.einsum("rpf,ofc->orpc", holds, counts[orders])
+    total = np.maximum(counts.sum(axis=0), 1)
+    wanted = holds.mean(axis=2)[:, :, None] * total
+    unlike = ((found - wanted) ** 2 / total).sum(axis=(1, 2, 3))
+    # Of each order and rotation: labels that the train part lacks, and that any part lacks.
+    absent = (found == 0) & (counts.sum(axis=0) > 0)
+    untaught, lacking = absent[:, :, PARTS.index("train")].sum(axis=2), absent.sum(axis=(2, 3))
+    # Teaching comes first; then rotation 0, which is the usual one.
+    keys = (unlike, lacking.sum(axis=1), lacking[:, 0], untaught.sum(axis=1))
+    best = orders[np.lexsort(keys)[0]]
+    return np.argsort(best)
+
+
+def roles_of(n_folds: int, rotation: int) -> list[str]:
+    """The part that each fold plays: a fifth is test, one tune, one calibrate, the others train."""
+    n_test = max(1, n_folds // ROTATIONS)
+    roles = ["train"] * n_folds
+    for place, role in enumerate(["test"] * n_test + ["tune", "calibrate"]):
+        roles[(rotation * n_test + place) % n_folds] = role
+    return roles
+
+
 def parts_of(folds: Mapping[str, int], rotation: int = 0) -> dict[str, list[str]]:
     """Give the folds their roles: a fifth is test, one tune, one calibrate, the others train.
 
@@ -173,10 +223,7 @@ def parts_of(folds: Mapping[str, int], rotation: int = 0) -> dict[str, list[str]
         )
     if not 0 <= rotation < ROTATIONS:
         raise TrainingError(f"There is no rotation {rotation}: it goes from 0 to {ROTATIONS - 1}.")
-    n_test = max(1, n_folds // ROTATIONS)
-    role_of = dict.fromkeys(range(n_folds), "train")
-    roles = ["test"] * n_test + ["tune", "calibrate"]
-    role_of.update({(rotation * n_test + i) % n_folds: role for i, role in enumerate(roles)})
+    role_of = roles_of(n_folds, rotation)
     parts: dict[str, list[str]] = {part: [] for part in PARTS}
     for patient in sorted(folds):
         parts[role_of[folds[patient]]].append(patient)

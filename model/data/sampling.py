@@ -13,7 +13,8 @@ SAMPLINGS: Final = ("none", "under", "over", "hybrid")
 negative once and positives repeated. `hybrid`: both, drawn with replacement, rare subtypes more
 often. In the last three `positive_share` of a pass shows hemorrhage."""
 
-_SHARE_LIMITS: Final = (1e-4, 1 - 1e-4)
+SHARE_LIMITS: Final = (1e-4, 1 - 1e-4)
+"""A label that no slice has, or all have, is taken for this rare, or this frequent."""
 
 Targets = NDArray[np.int8]
 
@@ -95,7 +96,7 @@ def pass_length(targets: Targets, sampling: str, positive_share: float) -> int:
 
 def prior_shift(true: NDArray[np.float64], drawn: NDArray[np.float64]) -> NDArray[np.float64]:
     """Log-odds to add to logits learnt at prevalence `drawn` so that they fit `true` (both [6])."""
-    true, drawn = np.clip(true, *_SHARE_LIMITS), np.clip(drawn, *_SHARE_LIMITS)
+    true, drawn = np.clip(true, *SHARE_LIMITS), np.clip(drawn, *SHARE_LIMITS)
     shift: NDArray[np.float64] = np.log(true / (1 - true)) - np.log(drawn / (1 - drawn))
     return shift
 
