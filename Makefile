@@ -5,7 +5,7 @@ PYTHON ?= $(shell for name in python3.11 python3; do \
 	$$name -c "" 2> /dev/null && echo $$name && break; done)
 DATA ?= ../shared/data/ct-ich
 RUN ?= runs/ct-ich
-# For the 1,454 training slices of CT-ICH: small, from scratch, many passes; 35 minutes on two cores.
+# For the 1,454 training slices of CT-ICH: small, from scratch, many passes; 40 minutes on two cores.
 RECIPE ?= --size 128 --epochs 16 --slices-per-epoch 1408 --learning-rate 1e-3 \
 	--ema-decay 0.99 --sampling hybrid
 PIP_INSTALL := $(VENV)/bin/python -m pip install --disable-pip-version-check
