@@ -235,13 +235,14 @@ def predict_series(
     )
 
 
-def progress_bar() -> Progress:
-    """A bar on the error stream that counts slices and says how long it will take."""
+def progress_bar(counted: str = "slices", *, shown: bool = True) -> Progress:
+    """A bar on the error stream that counts and says how long it will take."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("slices"),
+        TextColumn(counted),
         TimeRemainingColumn(),
         console=Console(stderr=True),
+        disable=not shown,
     )

@@ -10,8 +10,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from model.data.cached import CachedSet, open_cache
 from model.data.duplicates import contradictory
@@ -30,6 +28,7 @@ from model.data.simulate.store import build_store, is_built
 from model.data.simulated_draws import Simulation, lending_patients, open_lender
 from model.distributed import Processes
 from model.errors import TrainingError
+from model.predictions import progress_bar
 from model.recipe import Recipe
 
 _ESTIMATE_DRAWS: Final = 1000
@@ -175,7 +174,7 @@ def load_simulation(
     if recipe.simulate == 0:
         return None
     lending = [lending_patients(item, patients) for item in sets]
-    with processes.rank_0_first(), _bar(shown=processes.writes) as bar:
+    with processes.rank_0_first(), progress_bar("series", shown=processes.writes) as bar:
         for item in sets:
             if not is_built(item):
                 task = bar.add_task(f"anatomy of {item.folder}", total=None)
@@ -201,16 +200,3 @@ def simulated_prevalence(simulation: Simulation, processes: Processes) -> NDArra
     counted = processes.gather(simulation.count(own))
     prevalence: NDArray[np.float64] = np.sum(counted, axis=0) / _ESTIMATE_DRAWS
     return prevalence
-
-
-def _bar(*, shown: bool) -> Progress:
-    """Count series."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("series"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not shown,
-    )
