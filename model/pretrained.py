@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from model.backbones import ALIASES, Alias, Backbone  # declares what timm's import needs
+from model.efficientnet_names import is_original, timm_names
 from model.errors import TrainingError
 
 import timm  # isort: skip
@@ -88,7 +89,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def _for_this_network(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """Rename as the network's family does, drop the classifier, widen the first convolution."""
+    """Rename as timm and the network's family do, drop the classifier, widen the first convolution."""
+    if is_original(state):
+        state = timm_names(state, network.state_dict())
     family = __import__(type(network).__module__, fromlist=["checkpoint_filter_fn"])
     rename = getattr(family, "checkpoint_filter_fn", None)
     if rename is not None:

@@ -151,3 +151,35 @@ def test_without_network_the_hub_says_soon_what_to_do(tmp_path: Path) -> None:
     assert "The weights of resnext50_32x4d cannot be downloaded" in done.stdout
     assert "timm/resnext50_32x4d" in done.stdout
     assert "give the file's path instead of 'hub'" in done.stdout
+
+
+def original_names() -> list[str]:
+    """The names of EfficientNet-Lite0's weights in the original port, in the order of layers."""
+    norm = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    names = ["_conv_stem.weight", *(f"_bn0.{kind}" for kind in norm)]
+    for block in range(1 + 2 + 2 + 3 + 3 + 4 + 1):
+        layers = ["_depthwise_conv", "_bn1", "_project_conv", "_bn2"]
+        for layer in layers if block == 0 else ["_expand_conv", "_bn0", *layers]:
+            kinds = norm if layer.startswith("_bn") else ("weight",)
+            names += [f"_blocks.{block}.{layer}.{kind}" for kind in kinds]
+    names += ["_conv_head.weight", *(f"_bn1.{kind}" for kind in norm)]
+    return [*names, "_fc.weight", "_fc.bias"]
+
+
+def test_weights_named_as_in_the_original_efficientnet_fill_timms(tmp_path: Path) -> None:
+    state = other_weights("efficientnet_lite0")
+    renamed = dict(zip(original_names(), state.values(), strict=True))
+
+    network = build_network(NetworkSpec("efficientnet_lite0", 32), written(tmp_path, renamed))
+
+    found = network.encoder.network.state_dict()
+    assert found
+    assert all(torch.equal(value, state[key]) for key, value in found.items())
+
+
+def test_an_original_file_of_another_network_is_refused(tmp_path: Path) -> None:
+    state = other_weights("efficientnet_lite0")
+    renamed = dict(zip(original_names(), state.values(), strict=True))
+
+    with pytest.raises(TrainingError, match="does not fit test_resnet"):
+        build_network(NetworkSpec("test_resnet", 32), written(tmp_path, renamed))
