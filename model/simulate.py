@@ -1,6 +1,7 @@
-"""Simulate hemorrhage: `python -m model.simulate --cache C --gallery --to FOLDER`.
+"""Simulate hemorrhage: `python -m model.simulate --cache C [--gallery --to FOLDER] [--bank B]`.
 
-Without `--gallery`, only the anatomy that insertion needs is found and kept beside the cache.
+Without `--gallery` and `--bank`, only the anatomy that insertion needs is found and kept beside
+the cache.
 """
 
 import argparse
@@ -10,8 +11,10 @@ from pathlib import Path
 from model.command import run
 from model.data.cached import open_cache
 from model.data.simulate.store import build_store, is_built, open_store
+from model.data.simulated_bank import write_bank
 from model.errors import TrainingError
 from model.files import write_atomically
+from model.predictions import progress_bar
 
 PAGE = "gallery.html"
 
@@ -36,6 +39,24 @@ def main(arguments: list[str] | None = None) -> None:
         page = gallery_page(cached, store, options.seed).html()
         write_atomically(options.to / PAGE, page.encode())
         print(f"{options.to / PAGE} is written: look at it.")
+    if options.bank:
+        fill_bank(options)
+
+
+def fill_bank(options: argparse.Namespace) -> None:
+    """Make the bank that the options describe, under a bar."""
+    with progress_bar("slices") as bar:
+        task = bar.add_task(f"bank {options.bank}", total=options.slices)
+        write_bank(
+            options.cache,
+            options.bank,
+            slices=options.slices,
+            seed=options.seed,
+            bleeding=options.bleeding,
+            workers=options.workers,
+            on_progress=lambda done, _: bar.update(task, completed=done),
+        )
+    print(f"{options.bank} holds {options.slices:,} simulated slices.")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
         "--gallery", action="store_true", help="write a page of simulated slices beside real ones"
     )
     parser.add_argument("--to", type=Path, help="the page's folder")
+    parser.add_argument("--bank", type=Path, help="a folder to fill with slices for training")
+    parser.add_argument("--slices", type=int, default=20_000, help="of the bank (20000)")
+    parser.add_argument(
+        "--bleeding", type=float, default=0.7, help="share of the bank meant to bleed (0.7)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of all chance (0)")
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, help="processes (all cores)"

@@ -47,6 +47,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     add("--cache", action="append", required=True, help="C or C:weight; share of draws (1)")
     add("--run", type=Path, required=True, help="folder for checkpoints and logs")
+    add("--bank", type=Path, help="draw what is simulated from here (model.simulate --bank)")
     add("--folds", type=Path, help="patient,fold; made where missing (folds.csv in the cache)")
     add("--n-folds", type=int, help="for making it (10, or as many as there are patients)")
     add("--rotation", type=int, default=0, help="0 to 4: which folds are held out (0)")

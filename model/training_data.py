@@ -25,7 +25,8 @@ from model.data.mixture import (
 )
 from model.data.sampling import prior_shift
 from model.data.simulate.store import build_store, is_built
-from model.data.simulated_draws import Simulation, lending_patients, open_lender
+from model.data.simulated_bank import Bank, open_bank, read_bank_description
+from model.data.simulated_draws import Simulation, Simulator, lending_patients, open_lender
 from model.distributed import Processes
 from model.errors import TrainingError
 from model.predictions import progress_bar
@@ -52,7 +53,7 @@ class TrainingData:
     shift
         Six log-odds to add to logits so that they fit `prevalence`.
     origin
-        `caches`, `folds`, `rotation` and `parts` (patients), as checkpoints hold them.
+        `caches`, `folds`, `rotation`, `parts` (patients) and `bank`, as checkpoints hold them.
     left_out
         Kind to number of the train patients' slices that are not learnt from.
     """
@@ -74,7 +75,7 @@ def load_data(options: argparse.Namespace, recipe: Recipe, processes: Processes)
     Parameters
     ----------
     options
-        With `cache`, `folds`, `n_folds` and `rotation`, as in `model.train`.
+        With `cache`, `bank`, `folds`, `n_folds` and `rotation`, as in `model.train`.
 
     Raises
     ------
@@ -95,7 +96,7 @@ def load_data(options: argparse.Namespace, recipe: Recipe, processes: Processes)
     tune = make_pool(sets, [of(item, parts["tune"]) for item in sets], recipe.slices_per_input)
     shares = shares_of([weight for _, weight in caches])
     drawing = Drawing(shares, recipe.sampling, recipe.positive_share)
-    simulation = load_simulation(sets, parts["train"], shares, recipe, processes)
+    simulation = load_simulation(options, sets, parts["train"], recipe, processes)
     true, drawn = true_prevalence(train), drawn_prevalence(train, drawing)
     if simulation:
         simulated = simulated_prevalence(simulation, processes)
@@ -105,6 +106,7 @@ def load_data(options: argparse.Namespace, recipe: Recipe, processes: Processes)
         "folds": str(folds.resolve()),
         "rotation": options.rotation,
         "parts": parts,
+        "bank": read_bank_description(options.bank) if options.bank else None,
     }
     return TrainingData(
         train,
@@ -158,22 +160,40 @@ def usable(
 
 
 def load_simulation(
+    options: argparse.Namespace,
     sets: Sequence[CachedSet],
     patients: Sequence[str],
-    shares: tuple[float, ...],
     recipe: Recipe,
     processes: Processes,
 ) -> Simulation | None:
-    """Open the anatomy beside each cache, and make it where it is missing.
+    """Open the bank, or the anatomy beside each cache that the simulator needs.
 
     Raises
     ------
     TrainingError
-        A cache has no train patient whose slices could take up bleeding.
+        A cache has no train patient whose slices could take up bleeding, or the bank does not fit.
     """
+    if options.bank and (recipe.simulate == 0 or recipe.slices_per_input > 1):
+        raise TrainingError(
+            "--bank holds single slices to draw from: it needs --simulate with a share above 0, "
+            "and does not go with --slices-per-input 3."
+        )
     if recipe.simulate == 0:
         return None
     lending = [lending_patients(item, patients) for item in sets]
+    if options.bank:
+        return Simulation(recipe.simulate, open_bank(options.bank, sets[0], lending[0]))
+    build_missing_stores(sets, processes)
+    lenders = [
+        open_lender(item, theirs, recipe.slices_per_input)
+        for item, theirs in zip(sets, lending, strict=True)
+    ]
+    shares = shares_of([weight for _, weight in named_caches(options.cache)])
+    return Simulation(recipe.simulate, Simulator(recipe.simulate_bleeding, tuple(lenders), shares))
+
+
+def build_missing_stores(sets: Sequence[CachedSet], processes: Processes) -> None:
+    """Find the anatomy of the caches where it was not found yet: once, while the others wait."""
     with processes.rank_0_first(), progress_bar("series", shown=processes.writes) as bar:
         for item in sets:
             if not is_built(item):
@@ -183,20 +203,18 @@ def load_simulation(
                     os.cpu_count() or 1,
                     lambda done, all_, task=task: bar.update(task, completed=done, total=all_),  # type: ignore[misc]
                 )
-    lenders = [
-        open_lender(item, theirs, recipe.slices_per_input)
-        for item, theirs in zip(sets, lending, strict=True)
-    ]
-    return Simulation(recipe.simulate, recipe.simulate_bleeding, tuple(lenders), shares)
 
 
 def simulated_prevalence(simulation: Simulation, processes: Processes) -> NDArray[np.float64]:
-    """Share of positives among simulated draws, float64[6], estimated from a fixed sample.
+    """Share of positives among simulated draws, float64[6].
 
-    Every process makes its part of the sample; all know the same result.
+    Known of a bank. Of the simulator it is estimated from a fixed sample: every process makes its
+    part of it, all know the same result.
     """
+    if isinstance(simulation.source, Bank):
+        return np.asarray(simulation.source.targets.mean(axis=0, dtype=np.float64))
     edges = np.linspace(0, _ESTIMATE_DRAWS, processes.world + 1).astype(int)
     own = range(edges[processes.rank], edges[processes.rank + 1])
-    counted = processes.gather(simulation.count(own))
+    counted = processes.gather(simulation.source.count(own))
     prevalence: NDArray[np.float64] = np.sum(counted, axis=0) / _ESTIMATE_DRAWS
     return prevalence

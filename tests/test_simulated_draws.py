@@ -21,6 +21,7 @@ from model.data.simulated_draws import (
     SIMULATED,
     EpochDraws,
     Simulation,
+    Simulator,
     epoch_draws,
     lending_patients,
     open_lender,
@@ -52,7 +53,8 @@ def everyone(cached: CachedSet) -> list[str]:
 
 def simulation(cached: CachedSet, share: float = 0.5, slices_per_input: int = 1) -> Simulation:
     patients = lending_patients(cached, everyone(cached))
-    return Simulation(share, 0.7, (open_lender(cached, patients, slices_per_input),), (1.0,))
+    lender = open_lender(cached, patients, slices_per_input)
+    return Simulation(share, Simulator(0.7, (lender,), (1.0,)))
 
 
 def pool(cached: CachedSet, slices_per_input: int = 1) -> Pool:
@@ -123,13 +125,15 @@ def test_simulated_bleeding_has_its_own_labels_in_slices_that_lent_none(cached: 
 
 
 def test_three_slices_are_neighbours_with_their_own_placement(cached: CachedSet) -> None:
-    simulated = simulation(cached, 1.0, slices_per_input=3)
+    simulated = simulation(cached, 1.0, slices_per_input=3).source
+    single = simulation(cached, 1.0).source
+    assert isinstance(simulated, Simulator)
     seeds = [np.random.SeedSequence(number) for number in range(12)]
     placement = field_placement(cached.frame)
     rows = cached.frame["row"].to_numpy()
 
     for seed in seeds:
-        three, alone = simulated.draw(seed), simulation(cached, 1.0).draw(seed)
+        three, alone = simulated.draw(seed), single.draw(seed)
         _, made = simulated._made(seed, neighbours=1)
 
         assert three.hu.shape == (1, 3, PIXELS, PIXELS)
@@ -159,7 +163,7 @@ def test_a_lender_keeps_no_file_open(cached: CachedSet) -> None:
     before = len(list(own.iterdir()))
 
     simulated = simulation(cached)
-    simulated.draw(np.random.SeedSequence(0))
+    simulated.source.draw(np.random.SeedSequence(0))
 
     assert len(list(own.iterdir())) == before
 

@@ -13,6 +13,7 @@ from model.data.mixture import Drawing, Pool, Samples, epoch_order, neighbour_ro
 from model.data.simulate.insert import Plan
 from model.data.simulate.store import StoredSeries, list_store
 from model.data.simulate.training import TrainingDraw, draw_training_slice
+from model.data.simulated_bank import Bank
 from model.errors import TrainingError
 from model.labels import LABELS
 
@@ -45,21 +46,18 @@ class Lender:
 
 
 @dataclass(frozen=True)
-class Simulation:
-    """What is simulated, how often, and in whose slices.
+class Simulator:
+    """Makes each sample as it is drawn.
 
     Parameters
     ----------
-    share
-        Of an epoch's draws, 0..1.
     bleeding
-        Share of the simulated ones that are meant to bleed, 0..1; some of them are given up, where
+        Share of the samples that are meant to bleed, 0..1; some of them are given up, where
         nothing would be visible.
     lenders, shares
         One a cache, and the share of draws that each lends.
     """
 
-    share: float
     bleeding: float
     lenders: tuple[Lender, ...]
     shares: tuple[float, ...]
@@ -84,6 +82,14 @@ class Simulation:
         # Settled here: the simulator would ask again each time that nothing is visible.
         plan = Plan(bleeding=float(rng.random() < self.bleeding))
         return lender, draw_training_slice(lender.hu, lender.store, rng, plan, neighbours)
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Which share of an epoch's draws, 0..1, is simulated, and where it comes from."""
+
+    share: float
+    source: Simulator | Bank
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,9 @@ class EpochDraws:
         if self.simulation is None or len(real) == len(chosen):
             return self.pool.read(numbers)
         made = np.flatnonzero(numbers == SIMULATED)
-        parts = [self.simulation.draw(self._seed(int(position))) for position in chosen[made]]
+        parts = [
+            self.simulation.source.draw(self._seed(int(position))) for position in chosen[made]
+        ]
         parts += [self.pool.read(numbers[real])] if len(real) else []
         back = np.argsort(np.concatenate([made, real]))
         return Samples(
