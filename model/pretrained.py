@@ -89,7 +89,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def _for_this_network(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """Rename as timm and the network's family do, drop the classifier, widen the first convolution."""
+    """Rename as timm and the family do, drop the classifier, widen the first convolution."""
     if is_original(state):
         state = timm_names(state, network.state_dict())
     family = __import__(type(network).__module__, fromlist=["checkpoint_filter_fn"])
