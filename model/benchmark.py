@@ -34,6 +34,7 @@ from model.errors import TrainingError
 from model.evaluate import load_evaluated
 from model.files import write_json
 from model.network import ARCHITECTURE, NetworkSpec
+from model.training_state import start
 
 RESULT_FILE: Final = "benchmark.json"
 _BUDGET_FILE: Final = "budget.json"
@@ -135,7 +136,7 @@ def seconds_a_slice(
     """Time a few steps of training, after one that warms up."""
     arguments = training_arguments(entry, options, common, slices=0)
     job = train.plan(train.parse_arguments(arguments), processes)
-    state = train.start(job, pretrained="")
+    state = start(job, pretrained="")
     state.network.train()
     batches = train.epoch_batches(state, job)
     began = 0.0

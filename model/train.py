@@ -6,23 +6,20 @@ was stopped goes on: it ends with the weights of an unbroken one.
 """
 
 import argparse
-import copy
 import math
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from rich.console import Console
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
-from torch.optim.lr_scheduler import LambdaLR
 
-from model.checkpoint import BEST, LAST, load_checkpoint, require_same, save_checkpoint
+from model.checkpoint import BEST, LAST, load_checkpoint, require_same
 from model.data.augment import network_input
 from model.data.batches import Batch, read_batches
 from model.data.mixture import epoch_length
@@ -32,11 +29,11 @@ from model.errors import TrainingError
 from model.files import write_json
 from model.held_out import held_out
 from model.job import Job, casting
-from model.network import HemorrhageNetwork, NetworkSpec, build_network, set_prevalence_bias
-from model.optimisation import build_optimiser, build_schedule, update_average
+from model.optimisation import update_average
 from model.recipe import Recipe, add_recipe_arguments, recipe_from
 from model.training_data import load_data
 from model.training_log import EpochRow, peak_memory_mb, record, training_bar
+from model.training_state import TrainingState, identity, restore, save, start
 
 # --------------------------------------------------------------------------------- arguments
 
@@ -57,61 +54,6 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--minutes", type=float, default=math.inf, help="then stop; run again to go on")
     add_recipe_arguments(parser)
     return parser.parse_args(arguments)
-
-
-# ------------------------------------------------------------ network, optimiser, schedule
-
-
-@dataclass
-class TrainingState:
-    """All that changes during a run."""
-
-    network: HemorrhageNetwork
-    average: HemorrhageNetwork
-    parallel: nn.Module
-    optimiser: torch.optim.Optimizer
-    schedule: LambdaLR
-    epoch: int = 0
-    step: int = 0
-    loss_sum: float = 0.0
-    epoch_seconds: float = 0.0
-    seconds: float = 0.0
-    best_loss: float = math.inf
-
-
-COUNTERS = ("epoch", "step", "loss_sum", "epoch_seconds", "seconds", "best_loss")
-
-
-class TrainingPath(nn.Module):
-    """The network as training calls it, so that processes can share the work."""
-
-    def __init__(self, network: HemorrhageNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """float32[B, 3 C, N, N] to logits float32[B, 6]."""
-        return self.network.classify(inputs)
-
-
-def start(job: Job, pretrained: str) -> TrainingState:
-    """Build network, average, AdamW and a warm-up then cosine schedule over all steps."""
-    recipe, processes = job.recipe, job.processes
-    torch.manual_seed(recipe.seed)
-    spec = NetworkSpec(
-        recipe.architecture, recipe.size, recipe.slices_per_input, recipe.pooling, recipe.dropout
-    )
-    with processes.rank_0_first():  # one download, where there is one
-        network = build_network(spec, pretrained)
-    set_prevalence_bias(network, np.clip(job.data.drawn, 1e-3, 0.999).tolist())
-    network.to(processes.device)
-    if recipe.channels_last:
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = build_optimiser(network, recipe.learning_rate, recipe.weight_decay)
-    schedule = build_schedule(optimiser, recipe.epochs * job.steps, recipe.warm_up)
-    average = copy.deepcopy(network).eval()
-    parallel = processes.wrap(TrainingPath(network))
-    return TrainingState(network, average, parallel, optimiser, schedule)
 
 
 # --------------------------------------------------------------------------------- one epoch
@@ -247,40 +189,6 @@ def finish_epoch(state: TrainingState, job: Job, console: Console) -> None:
     console.print(
         "  ".join(f"{name} {value:.5g}" for name, value in asdict(row).items()), soft_wrap=True
     )
-
-
-# -------------------------------------------------------------------------------- checkpoint
-
-
-def save(state: TrainingState, job: Job, name: str) -> None:
-    """Write all that a run needs to go on as if it had never stopped."""
-    if not job.processes.writes:
-        return
-    modules = ("network", "average", "optimiser", "schedule")
-    content = {
-        **identity(job),
-        "spec": asdict(state.network.spec),
-        "folds": job.data.origin["folds"],
-        "prior_shift": job.data.shift,
-        "prevalence": job.data.prevalence,
-        **{name: getattr(state, name).state_dict() for name in modules},
-        **{name: getattr(state, name) for name in COUNTERS},
-    }
-    save_checkpoint(job.folder / name, content)
-
-
-def identity(job: Job) -> dict[str, Any]:
-    """What must be the same for a run to go on."""
-    origin = {name: value for name, value in job.data.origin.items() if name != "folds"}
-    return {"recipe": asdict(job.recipe), "processes": job.processes.world, **origin}
-
-
-def restore(state: TrainingState, content: dict[str, Any]) -> None:
-    """Put a checkpoint's content back into a freshly started state."""
-    for name in ("network", "average", "optimiser", "schedule"):
-        getattr(state, name).load_state_dict(content[name])
-    for name in COUNTERS:
-        setattr(state, name, content[name])
 
 
 # -------------------------------------------------------------------------------------- main

@@ -1,0 +1,99 @@
+"""All that changes during a run of training, and its checkpoints."""
+
+import copy
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from model.checkpoint import save_checkpoint
+from model.job import Job
+from model.network import HemorrhageNetwork, NetworkSpec, build_network, set_prevalence_bias
+from model.optimisation import build_optimiser, build_schedule
+
+
+@dataclass
+class TrainingState:
+    """All that changes during a run."""
+
+    network: HemorrhageNetwork
+    average: HemorrhageNetwork
+    parallel: nn.Module
+    optimiser: torch.optim.Optimizer
+    schedule: LambdaLR
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    epoch_seconds: float = 0.0
+    seconds: float = 0.0
+    best_loss: float = math.inf
+
+
+COUNTERS = ("epoch", "step", "loss_sum", "epoch_seconds", "seconds", "best_loss")
+
+
+class TrainingPath(nn.Module):
+    """The network as training calls it, so that processes can share the work."""
+
+    def __init__(self, network: HemorrhageNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """float32[B, 3 C, N, N] to logits float32[B, 6]."""
+        return self.network.classify(inputs)
+
+
+def start(job: Job, pretrained: str) -> TrainingState:
+    """Build network, average, AdamW and a warm-up then cosine schedule over all steps."""
+    recipe, processes = job.recipe, job.processes
+    torch.manual_seed(recipe.seed)
+    spec = NetworkSpec(
+        recipe.architecture, recipe.size, recipe.slices_per_input, recipe.pooling, recipe.dropout
+    )
+    with processes.rank_0_first():  # one download, where there is one
+        network = build_network(spec, pretrained)
+    set_prevalence_bias(network, np.clip(job.data.drawn, 1e-3, 0.999).tolist())
+    network.to(processes.device)
+    if recipe.channels_last:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = build_optimiser(network, recipe.learning_rate, recipe.weight_decay)
+    schedule = build_schedule(optimiser, recipe.epochs * job.steps, recipe.warm_up)
+    average = copy.deepcopy(network).eval()
+    parallel = processes.wrap(TrainingPath(network))
+    return TrainingState(network, average, parallel, optimiser, schedule)
+
+
+def save(state: TrainingState, job: Job, name: str) -> None:
+    """Write all that a run needs to go on as if it had never stopped."""
+    if not job.processes.writes:
+        return
+    modules = ("network", "average", "optimiser", "schedule")
+    content = {
+        **identity(job),
+        "spec": asdict(state.network.spec),
+        "folds": job.data.origin["folds"],
+        "prior_shift": job.data.shift,
+        "prevalence": job.data.prevalence,
+        **{name: getattr(state, name).state_dict() for name in modules},
+        **{name: getattr(state, name) for name in COUNTERS},
+    }
+    save_checkpoint(job.folder / name, content)
+
+
+def identity(job: Job) -> dict[str, Any]:
+    """What must be the same for a run to go on."""
+    origin = {name: value for name, value in job.data.origin.items() if name != "folds"}
+    return {"recipe": asdict(job.recipe), "processes": job.processes.world, **origin}
+
+
+def restore(state: TrainingState, content: dict[str, Any]) -> None:
+    """Put a checkpoint's content back into a freshly started state."""
+    for name in ("network", "average", "optimiser", "schedule"):
+        getattr(state, name).load_state_dict(content[name])
+    for name in COUNTERS:
+        setattr(state, name, content[name])
