@@ -13,7 +13,7 @@ from model.data.simulate.epidural import Epidural, draw_epidural
 from model.data.simulate.grid import common_grids
 from model.data.simulate.injuries import fracture_at, scalp_hematoma_at
 from model.data.simulate.intraparenchymal import draw_intraparenchymal
-from model.data.simulate.intraventricular import draw_intraventricular
+from model.data.simulate.intraventricular import draw_intraventricular, shows_ventricle
 from model.data.simulate.look_alikes import LOOK_ALIKES, draw_look_alike
 from model.data.simulate.series_anatomy import SeriesAnatomy, series_anatomy
 from model.data.simulate.slice_view import Lesion, view_slice
@@ -22,6 +22,7 @@ from model.data.simulate.subdural import ConvexitySubdural, draw_subdural
 from model.labels import LABELS, SUBTYPES
 
 _USUAL_THICKNESS_MM: Final = 5.0
+_INTRAVENTRICULAR: Final = SUBTYPES.index("intraventricular")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Plan:
         Chance that a draw bleeds at all.
     subtypes
         Chance of each subtype to be drawn, in `SUBTYPES` order: larger for those that many slices
-        have no place for, so that about as many of each are seen.
+        have no place for, so that about as many of each are seen. Where a slice shows no ventricle,
+        the others share that of intraventricular blood.
     mixture
         Chance that another one joins, and another after it.
     look_alikes
@@ -45,7 +47,7 @@ class Plan:
     """
 
     bleeding: float = 0.6
-    subtypes: tuple[float, ...] = (0.12, 0.16, 0.32, 0.24, 0.16)
+    subtypes: tuple[float, ...] = (0.1, 0.13, 0.9, 0.16, 0.1)
     mixture: float = 0.28
     look_alikes: float = 1.2
     trauma: float = 0.5
@@ -95,6 +97,8 @@ def draw_lesions(
             before += draw_look_alike(name, anatomy.frame, rng)
     lesions: list[Lesion] = []
     chances = np.array(plan.subtypes, np.float64)
+    if not shows_ventricle(anatomy, index) and chances.sum() > chances[_INTRAVENTRICULAR]:
+        chances[_INTRAVENTRICULAR] = 0
     goes_on = rng.random() < plan.bleeding
     while goes_on:
         subtype = SUBTYPES[int(rng.choice(len(SUBTYPES), p=chances / chances.sum()))]

@@ -19,6 +19,10 @@ from model.data.simulate.series_anatomy import (
 
 FLUID_HU: Final = 8.0
 """Cerebrospinal fluid: 0 to 15 HU."""
+_CALCIUM_HU: Final = 40.0
+"""So much above the brain, it is no fresh blood nor noise."""
+_BONE_NEAR_MM: Final = 5.0
+_WINDOW_MM: Final = 3.0
 
 _Floats = NDArray[np.floating[Any]]
 
@@ -155,10 +159,44 @@ class SliceView:
             found.append(out)
         return found[0], found[1], found[2]
 
+    def calcified(self, box: Box) -> NDArray[np.bool_]:
+        """Where calcium fills a pixel in a space within the brain, or a part of it."""
+        found = (self.hu[box.part] > self.brain_hu + _CALCIUM_HU) & self.inside[box.part]
+        found &= self.depth_mm[box.part] > _BONE_NEAR_MM
+        return ndimage.binary_dilation(found, np.ones((3, 3), np.bool_)) if found.any() else found
+
+    def smooth(self, box: Box, width_mm: float) -> _Floats:
+        """HU without noise, and without what calcium adds to the fluid around it."""
+        hu = np.clip(self.hu[box.part], -20, 80)
+        sigma = width_mm / self.grid.pixel_mm
+        calcified = self.calcified(box)
+        if not calcified.any():
+            return np.asarray(ndimage.gaussian_filter(hu, sigma), np.float32)
+        kept = (~calcified).astype(np.float32)
+        weight = ndimage.gaussian_filter(kept, sigma)
+        mean = ndimage.gaussian_filter(hu * kept, sigma) / np.maximum(weight, 1e-3)
+        return np.asarray(np.where(weight > 0.02, mean, hu), np.float32)
+
+    def without_noise(self, box: Box) -> _Floats:
+        """HU less the noise, borders kept (the guided filter, guided by the slice itself).
+
+        He, Sun and Tang 2013, IEEE Transactions on Pattern Analysis and Machine Intelligence 35:
+        1397-1409. A plain blur would leave a bright and a dark line along each border that blood
+        now covers.
+        """
+        hu = np.where(self.calcified(box), self.smooth(box, 0.75), self.hu[box.part])
+        hu = np.clip(hu, -20, 80)
+        side = 2 * max(round(_WINDOW_MM / self.grid.pixel_mm / 2), 1) + 1
+        mean = ndimage.uniform_filter(hu, side)
+        variance = np.maximum(ndimage.uniform_filter(hu * hu, side) - mean * mean, 0)
+        kept = variance / (variance + 3 * self.noise_hu**2)
+        own = ndimage.uniform_filter(kept, side)
+        other = ndimage.uniform_filter((1 - kept) * mean, side)
+        return np.asarray(own * hu + other, np.float32)
+
     def fluid(self, box: Box) -> _Floats:
         """Share of each pixel that is cerebrospinal fluid, 0..1, from its HU."""
-        hu = np.clip(self.hu[box.part], -20, 80)
-        smooth = ndimage.gaussian_filter(hu, 0.75 / self.grid.pixel_mm)
+        smooth = self.smooth(box, 0.75)
         # White matter is about 6 HU below the median, and noise must not count for fluid.
         top = self.brain_hu - 8.0
         share = np.clip((top - smooth) / (top - FLUID_HU), 0, 1) * self.inside[box.part]
@@ -260,11 +298,12 @@ def filling(
     blood_hu
         Of the blood.
     """
-    # So smooth that what stays is the noise, as in the tissue around.
-    smooth = ndimage.gaussian_filter(np.clip(view.hu[box.part], -20, 80), 1.1 / view.grid.pixel_mm)
+    smooth = view.without_noise(box)
     of_fluid = np.minimum(share, fluid)
     added = of_fluid * (blood_hu - FLUID_HU) + (share - of_fluid) * (blood_hu - smooth)
-    return np.asarray(np.clip(added, 0, np.maximum(blood_hu - smooth, 0)), np.float32)
+    # Calcium stays; blood takes the place of the fluid that shares a pixel with it.
+    left = blood_hu - np.where(view.calcified(box), view.hu[box.part], smooth)
+    return np.asarray(np.clip(added, 0, np.maximum(left, 0)), np.float32)
 
 
 def edge_share(distance_mm: _Floats, pixel_mm: float) -> _Floats:
