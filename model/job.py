@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from model.distributed import Processes
+from model.network import HemorrhageNetwork
 from model.recipe import Recipe
 from model.training_data import TrainingData
 
@@ -22,6 +23,7 @@ class Job:
     steps: int
     checkpoint_seconds: float
     deadline: float
+    teacher: HemorrhageNetwork | None = None
 
     @property
     def slices_a_step(self) -> int:

@@ -1,4 +1,4 @@
-"""Pretrained weights for an encoder: a local file of timm's or torchvision's, or timm's hub."""
+"""Pretrained weights for an encoder: a local file, a run's checkpoint, or timm's hub."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -28,8 +28,9 @@ def load_pretrained(backbone: Backbone, architecture: str, source: str) -> None:
     architecture
         Its name.
     source
-        A local `.pth`, `.pt`, `.bin` or `.safetensors` file of timm's or torchvision's key names,
-        or `hub` for timm's own on the Hugging Face hub.
+        A local `.pth`, `.pt`, `.bin` or `.safetensors` file of timm's, torchvision's or the
+        original EfficientNet port's key names, a checkpoint of `model.train` (its averaged
+        weights), or `hub` for timm's own on the Hugging Face hub.
 
     Raises
     ------
@@ -80,12 +81,24 @@ def read_state(path: Path) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as problem:  # both readers raise many kinds for one damaged file
         raise TrainingError(f"{path.name} is no file of weights: {problem}") from problem
+    if isinstance(content, dict) and isinstance(content.get("average"), dict):
+        return _encoder_of(content["average"])
     for wrapper in ("state_dict", "model", "network"):
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
         raise TrainingError(f"{path.name} holds no state of a network (names and tensors).")
     return {str(name).removeprefix("module."): value for name, value in content.items()}
+
+
+def _encoder_of(average: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The encoder's weights in a checkpoint of `model.train`; the head begins anew."""
+    prefix = "encoder.network."
+    return {
+        name.removeprefix(prefix): value
+        for name, value in average.items()
+        if name.startswith(prefix)
+    }
 
 
 def _for_this_network(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:

@@ -23,7 +23,9 @@ class Recipe:
     size: int = _option(256, "rows and columns of the network's input")
     slices_per_input: int = _option(1, "1, or 3: the slice below, itself, the one above", (1, 3))
     pooling: str = _option("gap", "of the last feature map", ("gap", "gem"))
-    pretrained: str = _option("", "start from this weights file, or from timm's `hub`")
+    pretrained: str = _option("", "weights file, or checkpoint of a run, or timm's `hub`")
+    teacher: str = _option("", "checkpoint of a run whose judgement is learnt, too")
+    teacher_share: float = _option(0.5, "of the teacher's probabilities in the targets")
     epochs: int = _option(4, "of slices-per-epoch")
     slices_per_epoch: int = _option(0, "slices drawn an epoch; 0: one pass of the first cache")
     batch_size: int = _option(32, "slices in one forward pass of one process")
@@ -107,6 +109,7 @@ def _check(recipe: Recipe) -> None:
         "positive_share": (0.001, 0.999),
         "simulate": (0, 1),
         "simulate_bleeding": (0, 1),
+        "teacher_share": (0, 1),
         "seed": (0, float("inf")),
     }
     for name, (low, high) in limits.items():
@@ -127,4 +130,4 @@ def _flag(name: str) -> str:
 def _help(item: Any) -> str:
     default = item.default
     shown = " ".join(f"{part:g}" for part in default) if isinstance(default, tuple) else default
-    return f"{item.metadata['help']} ({shown if shown != '' else 'from scratch'})"
+    return f"{item.metadata['help']} ({shown if shown != '' else 'none'})"

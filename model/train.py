@@ -31,6 +31,7 @@ from model.held_out import held_out
 from model.job import Job, casting
 from model.optimisation import update_average
 from model.recipe import Recipe, add_recipe_arguments, recipe_from
+from model.teacher import load_teacher, softened
 from model.training_data import load_data
 from model.training_log import EpochRow, peak_memory_mb, record, training_bar
 from model.training_state import TrainingState, identity, restore, save, start
@@ -102,8 +103,9 @@ def train_one_step(state: TrainingState, job: Job, batches: Iterator[Batch]) -> 
         alone = job.processes.world == 1 or part + 1 == recipe.accumulate
         with nullcontext() if alone else state.parallel.no_sync():  # type: ignore[operator]
             with casting(job):
+                wanted = softened(targets, inputs, job.teacher, recipe.teacher_share)
                 logits = state.parallel(inputs)
-            loss = weighted_bce(logits.float(), targets, recipe.label_weights)
+            loss = weighted_bce(logits.float(), wanted, recipe.label_weights)
             (loss / recipe.accumulate).backward()  # type: ignore[no-untyped-call]
         losses.append(loss.detach())
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
@@ -207,6 +209,9 @@ def plan(options: argparse.Namespace, processes: Processes) -> Job:
         one_pass = round(one_pass / (1 - recipe.simulate))
     slices = recipe.slices_per_epoch or one_pass
     workers = options.workers if options.workers is not None else 4 * on_gpu
+    teacher = None
+    if recipe.teacher:
+        teacher = load_teacher(Path(recipe.teacher), recipe.slices_per_input).to(processes.device)
     return Job(
         recipe=recipe,
         data=data,
@@ -216,6 +221,7 @@ def plan(options: argparse.Namespace, processes: Processes) -> Job:
         steps=max(1, slices // a_step),
         checkpoint_seconds=60 * options.checkpoint_minutes,
         deadline=time.monotonic() + 60 * options.minutes,
+        teacher=teacher,
     )
 
 

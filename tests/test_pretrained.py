@@ -11,9 +11,11 @@ import torch
 from safetensors.torch import save_file
 
 from app.config import PROJECT_ROOT
+from model.checkpoint import load_checkpoint
 from model.errors import TrainingError
 from model.network import HemorrhageNetwork, NetworkSpec, build_network
 from model.pretrained import hub_file
+from run_factory import write_runs
 
 
 def written(folder: Path, state: dict[str, Any], name: str = "weights.pth") -> str:
@@ -183,3 +185,15 @@ def test_an_original_file_of_another_network_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(TrainingError, match="does not fit test_resnet"):
         build_network(NetworkSpec("test_resnet", 32), written(tmp_path, renamed))
+
+
+def test_a_runs_checkpoint_lends_its_averaged_encoder(tmp_path: Path) -> None:
+    (run,) = write_runs(tmp_path, "run", patients=10)
+    average = load_checkpoint(run / "last.pt")["average"]
+
+    network = build_network(NetworkSpec("test_resnet", 32), str(run / "last.pt"))
+
+    found = network.encoder.network.state_dict()
+    assert found
+    assert all(torch.equal(v, average[f"encoder.network.{k}"]) for k, v in found.items())
+    assert not torch.equal(network.head.weight, average["head.weight"])
