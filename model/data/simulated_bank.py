@@ -61,10 +61,15 @@ class Bank:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def read(self, chosen: NDArray[np.int64]) -> Samples:
+        """Read the slices of these numbers, int64[B]."""
+        return Samples(
+            self.hu[self.rows[chosen]][:, None], self.placement[chosen], self.targets[chosen]
+        )
+
     def draw(self, seed: np.random.SeedSequence) -> Samples:
         """Draw one sample; the same seed gives the same one."""
-        at = [int(np.random.default_rng(seed).integers(len(self)))]
-        return Samples(self.hu[self.rows[at]][:, None], self.placement[at], self.targets[at])
+        return self.read(np.random.default_rng(seed).integers(len(self), size=1))
 
 
 def write_bank(

@@ -1,0 +1,244 @@
+"""Train recipes in cross-validation and compare them: which one does best on what it never saw?
+
+``python -m model.experiments --cache C --to F [NAME ...]``. The recipes stand in a plan
+(`experiments.toml` beside this file): options of `model.train`, by name. Run it again, and it goes
+on where it stopped; `table.md` is written anew after each experiment.
+"""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+from rich.console import Console
+
+from model.data.cached import open_cache
+from model.data.folds import read_or_make_folds
+from model.errors import TrainingError
+from model.experiment_figures import LOGITS, figures_of, gain, line_of, markdown_table
+from model.experiment_judging import Judgement, judge_run
+from model.files import write_atomically, write_json
+from model.labels import LABELS
+
+PLAN: Final = Path(__file__).with_name("experiments.toml")
+TABLE_FILE: Final = "table.md"
+RESULT_FILE: Final = "experiment.json"
+_RUN_LOG: Final = "output.txt"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A recipe of the plan.
+
+    Parameters
+    ----------
+    name
+        Of its folder and its line.
+    question
+        What it is to answer, in words.
+    options
+        Of `model.train`, after those that all share; ``{weights}``, ``{bank}`` and ``{to}`` stand
+        for what the command line says, ``{rotation}`` for the number of the rotation.
+    against
+        The experiment that it is compared with; empty for none.
+    """
+
+    name: str
+    question: str
+    options: tuple[str, ...]
+    against: str
+
+
+def read_plan(path: Path) -> list[Experiment]:
+    """Read the recipes of a plan.
+
+    Raises
+    ------
+    TrainingError
+        It is missing or not in its form.
+    """
+    try:
+        content = tomllib.loads(path.read_text())
+        common = shlex.split(content["common"]["options"])
+        return [
+            Experiment(
+                name,
+                entry["question"],
+                (*common, *shlex.split(entry["options"])),
+                entry.get("against", ""),
+            )
+            for name, entry in content["experiment"].items()
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise TrainingError(f"The plan {path} cannot be read: {problem!r}.") from problem
+
+
+# ---------------------------------------------------------------------------------- arguments
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("names", nargs="*", help="experiments of the plan (all)")
+    add("--cache", type=Path, required=True, help="that all are trained and measured on")
+    add("--to", type=Path, required=True, help="folder for runs and the table")
+    add("--plan", type=Path, default=PLAN, help="the recipes (experiments.toml beside this)")
+    add("--weights", type=Path, help="pretrained weights, for recipes that name them")
+    add("--bank", type=Path, help="simulated slices, for recipes that draw from them")
+    add("--unseen", type=Path, help="a bank of another seed, to judge")
+    add("--negative", type=Path, help="a cache without hemorrhage from elsewhere, to judge")
+    add("--rotations", type=int, nargs="+", default=[0, 1, 2, 3, 4], help="(0 1 2 3 4)")
+    add("--processes", type=int, default=2, help="trainings at a time, cores shared (2)")
+    add("--draws", type=int, default=1000, help="resamples for intervals (1000)")
+    return parser.parse_args(arguments)
+
+
+def chosen(plan: Sequence[Experiment], names: Sequence[str]) -> list[Experiment]:
+    """The experiments of these names, or all.
+
+    Raises
+    ------
+    TrainingError
+        A name is not in the plan.
+    """
+    by_name = {experiment.name: experiment for experiment in plan}
+    unknown = [name for name in names if name not in by_name]
+    if unknown:
+        raise TrainingError(
+            f"The plan has no experiment {unknown[0]}: it has {', '.join(by_name)}."
+        )
+    return [by_name[name] for name in names or by_name]
+
+
+# ----------------------------------------------------------------------------------- training
+
+
+def run_folder(options: argparse.Namespace, experiment: Experiment, rotation: int) -> Path:
+    """Where a rotation of an experiment is trained."""
+    folder: Path = options.to / experiment.name / f"rotation-{rotation}"
+    return folder
+
+
+def training_command(
+    experiment: Experiment, rotation: int, options: argparse.Namespace
+) -> list[str]:
+    """The command that trains a rotation.
+
+    Raises
+    ------
+    TrainingError
+        The recipe needs something that the command line does not name.
+    """
+    known = {"weights": options.weights, "bank": options.bank, "to": options.to}
+    filled = []
+    for option in experiment.options:
+        try:
+            needed = [name for name in known if f"{{{name}}}" in option and known[name] is None]
+            filled.append(option.format(**known, rotation=rotation))
+        except (KeyError, IndexError, ValueError) as problem:
+            raise TrainingError(f"{experiment.name}: {option} has {problem!r}.") from problem
+        if needed:
+            raise TrainingError(f"{experiment.name} needs --{needed[0]}.")
+    folder = run_folder(options, experiment, rotation)
+    fixed = [f"--cache={options.cache}", f"--run={folder}", f"--rotation={rotation}"]
+    return [sys.executable, "-m", "model.train", *fixed, *filled]
+
+
+def train_one(experiment: Experiment, rotation: int, options: argparse.Namespace) -> None:
+    """Train a rotation in a process of its own, or go on with it.
+
+    Raises
+    ------
+    TrainingError
+        It failed; the last line that it wrote says why.
+    """
+    command = training_command(experiment, rotation, options)
+    folder = run_folder(options, experiment, rotation)
+    folder.mkdir(parents=True, exist_ok=True)
+    threads = str(max(1, (os.cpu_count() or 1) // options.processes))
+    with (folder / _RUN_LOG).open("w") as log:
+        ended = subprocess.run(
+            command,
+            env=os.environ | {"OMP_NUM_THREADS": threads, "COLUMNS": "200"},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if ended.returncode:
+        lines = (folder / _RUN_LOG).read_text().strip().splitlines()
+        last = lines[-1] if lines else f"it ended with {ended.returncode}"
+        raise TrainingError(f"{experiment.name}, rotation {rotation}: {last}")
+
+
+# ----------------------------------------------------------------------------------- measuring
+
+
+def measured(
+    experiment: Experiment, options: argparse.Namespace, judgements: Sequence[Judgement]
+) -> dict[str, Any]:
+    """The result of an experiment over its rotations."""
+    test = pd.concat([one.test for one in judgements], ignore_index=True)
+    shifts = {name for one in judgements for name in one.shifted}
+    shifted = {
+        name: pd.concat([one.shifted[name] for one in judgements], ignore_index=True)
+        for name in sorted(shifts)
+    }
+    simulated = [one.simulated for one in judgements if one.simulated is not None]
+    negative = [one.negative for one in judgements if one.negative is not None]
+    found = {
+        "question": experiment.question,
+        "options": list(experiment.options),
+        "rotations": options.rotations,
+        "figures": figures_of(test, options.draws),
+        "shifted": {
+            name: figures_of(part, 1)["auc"]["any"]["value"] for name, part in shifted.items()
+        },
+        "simulated": sum(simulated) / len(simulated) if simulated else None,
+        "negative": sum(negative) / len(negative) if negative else None,
+        "minutes": sum(one.seconds for one in judgements) / 60,
+    }
+    columns = ["name", "patient", "study", *LABELS, *LOGITS]
+    test[columns].to_parquet(options.to / experiment.name / "judged.parquet", index=False)
+    other = options.to / experiment.against / "judged.parquet"
+    if experiment.against and other.exists():
+        found["against"] = experiment.against
+        found["gain"] = gain(pd.read_parquet(other), test, options.draws)
+    write_json(options.to / experiment.name / RESULT_FILE, found)
+    return found
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train, judge and write each experiment's result and the table of all."""
+    options = parse_arguments(arguments)
+    console = Console()
+    cached = open_cache(options.cache)
+    # Made before several trainings want to make them at once.
+    read_or_make_folds(options.cache / "folds.csv", [cached.frame])
+    lines = []
+    for experiment in chosen(read_plan(options.plan), options.names):
+        console.print(f"{experiment.name}: {experiment.question}", soft_wrap=True)
+        with ThreadPoolExecutor(options.processes) as pool:
+            list(pool.map(lambda r, e=experiment: train_one(e, r, options), options.rotations))
+        judgements = [
+            judge_run(run_folder(options, experiment, rotation), options.unseen, options.negative)
+            for rotation in options.rotations
+        ]
+        result = measured(experiment, options, judgements)
+        lines.append(line_of(experiment.name, result))
+        console.print("  ".join(lines[-1]), soft_wrap=True)
+        write_atomically(options.to / TABLE_FILE, (markdown_table(lines) + "\n").encode())
+
+
+if __name__ == "__main__":
+    from model.command import run
+
+    run(main)
