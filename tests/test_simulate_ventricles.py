@@ -5,33 +5,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from model.data.simulate.grid import Grid
-from model.data.simulate.head_frame import HeadFrame
 from model.data.simulate.intraventricular import Intraventricular
 from model.data.simulate.slice_view import SliceView
+from round_head import BRAIN_HU, MIDDLE, SIDE, a_view
 
-SIDE = 200
-STEP_MM = 1.0
-MIDDLE = SIDE // 2
-BRAIN_HU = 32.0
 SEED = (0.3, 0.6, 0.1)
-
-
-def a_view(hu: NDArray[np.float32], fluid: NDArray[np.bool_]) -> SliceView:
-    """A round head whose ventricles are `fluid`, cut 50 mm below the vertex."""
-    y, x = np.mgrid[:SIDE, :SIDE]
-    depth = 80 - np.hypot(x - MIDDLE, y - MIDDLE)
-    return SliceView(
-        hu=np.asarray(hu, np.float32),
-        inside=depth > 0,
-        ventricle=ndimage.binary_dilation(fluid),
-        depth_mm=np.clip(depth, 0, None).astype(np.float32),
-        grid=Grid(0.0, 0.0, STEP_MM, 50.0),
-        frame=HeadFrame(float(MIDDLE), 0.0, 0.0, float(MIDDLE), 100.0, 1.0),
-        brain_hu=BRAIN_HU,
-        noise_hu=3.0,
-        thickness_mm=5.0,
-    )
 
 
 def two_ventricles() -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

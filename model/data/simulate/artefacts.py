@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from model.data.simulate.box import Box
 from model.data.simulate.chance import Spot, noise_shift
 from model.data.simulate.head_frame import HeadFrame
 from model.data.simulate.noise import noise_plane
-from model.data.simulate.slice_view import Box, Deposit, Shift, SliceView
+from model.data.simulate.slice_view import Deposit, Shift, SliceView
 
 
 def _added(view: SliceView, box: Box, added: NDArray[np.float32]) -> Deposit:

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from model.data.simulate.box import Box
 from model.data.simulate.chance import Spot
 from model.data.simulate.noise import noise_plane
-from model.data.simulate.slice_view import Box, Deposit, Shift, SliceView, edge_share
+from model.data.simulate.slice_view import Deposit, Shift, SliceView, edge_share
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,11 @@ class Blob:
         total = np.zeros((y.shape[0], x.shape[1]), np.float32)
         rim = np.zeros_like(total)
         levels = view.levels()
+        beside = self._own_side(view, box)
         for z in levels:
             border = noise_plane(x, y, z, max(1.3 * mean, 4.5), self.seed)
             distance = (1 + self.rough * border - self._radius(view, box, z)) * mean
+            distance = rounded_minimum(distance, beside, 1 + 0.3 * mean)
             total += edge_share(distance, max(view.grid.pixel_mm, self.soft_mm / 2.1))
             if self.rim:
                 width = self.rim * mean
@@ -116,7 +119,7 @@ class Blob:
             spared = view.ventricle[box.part] * np.clip(1.6 - 1.2 * total / len(levels), 0, 1)
             open_share = ndimage.gaussian_filter(spared.astype(np.float32), 0.8)
             within = (view.inside[box.part] & (view.depth_mm[box.part] > 0.9)) * (1 - open_share)
-        share = total / len(levels) * within * self._own_side(view, box)
+        share = total / len(levels) * within
         if self.mixed:
             loose = noise_plane(x, y, view.grid.z_mm, max(0.6 * mean, 3.5), self.seed[::-1])
             share = share * np.clip(1 - self.mixed * (0.5 - 0.6 * loose), 1 - self.mixed, 1)
@@ -129,13 +132,24 @@ class Blob:
         if self.rim:
             tissue = view.hu[box.part] > view.brain_hu - 12
             extra = -11.0 * rim / len(levels) * within * tissue
-            extra = np.asarray(extra * self._own_side(view, box), np.float32)
+            extra = np.asarray(extra * np.clip(beside / 1.5, 0, 1), np.float32)
         return Deposit(box, share, np.asarray(blood, np.float32), extra_hu=extra)
 
     def _own_side(self, view: SliceView, box: Box) -> NDArray[np.float32]:
-        """Blood of a hemisphere does not cross the falx; that of brain stem and vermis may."""
-        across, _ = view.head_places(box)
+        """Distance from the falx, mm, into the own hemisphere: blood does not cross the falx.
+
+        It pushes the falx, though. Blood of brain stem and vermis knows no side.
+        """
+        across, _ = view.tissue_places(box)
         own = view.frame.across_of(*self.center) / view.frame.scale
         if abs(own) < 4 or self.anywhere or self.site in ("pons", "cerebellum"):
-            return np.ones(across.shape, np.float32)
-        return np.asarray(np.clip((across * np.sign(own) - 1.0) / 1.5, 0, 1), np.float32)
+            return np.full(across.shape, 1e3, np.float32)
+        return np.asarray((across * np.sign(own) - 1.0) * view.frame.scale, np.float32)
+
+
+def rounded_minimum(
+    first: NDArray[np.float32], second: NDArray[np.float32], round_mm: float
+) -> NDArray[np.float32]:
+    """Give the smaller of two distances, without a corner where they meet."""
+    near = np.clip(0.5 + 0.5 * (second - first) / round_mm, 0, 1)
+    return np.asarray(second + (first - second) * near - round_mm * near * (1 - near), np.float32)

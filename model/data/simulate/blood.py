@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from model.data.simulate.box import Box
 from model.data.simulate.chance import Spot
 from model.data.simulate.noise import noise_plane
-from model.data.simulate.slice_view import Box, SliceView
+from model.data.simulate.slice_view import SliceView
 
 
 @dataclass(frozen=True)

@@ -20,15 +20,16 @@ def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-ACUTE_HU: Final = (52.0, 82.0)
+ACUTE_HU: Final = (46.0, 86.0)
 """Clotted acute blood is 50 to 90 HU at haematocrits of 30 to 50 % (New and Aronow 1976,
-Radiology 121: 635-640, measured attenuation of whole blood and clots)."""
+Radiology 121: 635-640, measured attenuation of whole blood and clots); the blood of anaemic and
+anticoagulated patients, which does not clot, is 45 to 60."""
 
 
 def acute_hu(rng: np.random.Generator) -> float:
-    """Draw the HU of acute blood, most of it in the middle of the range."""
+    """Draw the HU of acute blood, most of it in the lower half of the range."""
     low, high = ACUTE_HU
-    return float(low + (high - low) * rng.beta(2.2, 2.6))
+    return float(low + (high - low) * rng.beta(1.8, 3.0))
 
 
 def slice_z(anatomy: SeriesAnatomy, index: int, rng: np.random.Generator, half_mm: float) -> float:

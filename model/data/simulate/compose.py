@@ -1,14 +1,16 @@
 """Put deposits into a slice: tissue moves, blood takes its place, the slice's own noise stays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from model.data.simulate.slice_view import Box, Deposit, Lesion, Shift, SliceView
+from model.data.simulate.box import where_any
+from model.data.simulate.displacement import displaced
+from model.data.simulate.slice_view import Deposit, Lesion, SliceView
 from model.labels import SUBTYPES
 
 LEAST_VISIBLE_MM2: Final = 9.0
@@ -24,13 +26,13 @@ LEAST_DARK_MM2: Final = 180.0
 """Old blood, as bright as brain or darker, is seen where it has at least this area."""
 _HIDDEN_MM: Final = 1.3
 """So close to bone, its blurred edge hides blood."""
-_BONE_EDGE_MM: Final = 4.0
 _BONE_HU: Final = 75.0
 """Above the brain: bone makes up so much of the pixel that blood in it does not count."""
 _LEAST_CHANGE_HU: Final = 7.0
 _BRIGHTER_HU: Final = 5.0
 _BACKGROUND_MM: Final = 1.25
-_NOISE_KEPT: Final = 2.2
+_AT_BONE_MM: Final = 2.0
+_NOISE_KEPT: Final = 2.5
 """Standard deviations: beyond them, what differs from its surroundings is structure."""
 
 _Floats = NDArray[np.floating[Any]]
@@ -49,8 +51,7 @@ def compose(view: SliceView, lesions: Sequence[Lesion]) -> Composed:
 
     What would not be visible is not inserted at all: a slice's labels tell what can be seen.
     """
-    shifts = [_trimmed(one) for one in (lesion.shift(view) for lesion in lesions) if one]
-    moved = _moved(view, shifts) if shifts else view
+    moved = displaced(view, [one for one in (lesion.shift(view) for lesion in lesions) if one])
     hu = moved.hu.copy()
     masks = np.zeros((len(SUBTYPES), *hu.shape), np.bool_)
     for lesion in lesions:
@@ -97,46 +98,25 @@ def _visible(
     return visible if kind == "subdural" and visible.sum() * pixel_mm2 >= LEAST_DARK_MM2 else None
 
 
-def _around(amount: _Floats, least: float) -> tuple[slice, slice]:
-    """Rows and columns in which anything is at least `least`."""
-    rows, columns = (np.flatnonzero((amount >= least).any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        return slice(0, 1), slice(0, 1)
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
-
-
-def _inner(box: Box, part: tuple[slice, slice]) -> Box:
-    rows, columns = part
-    return Box(
-        box.top + rows.start, box.top + rows.stop, box.left + columns.start, box.left + columns.stop
-    )
-
-
 def _cropped(put: Deposit) -> Deposit:
     """Leave out the margins of a deposit in which it changes nothing."""
     amount = put.share
     for other in (put.extra_hu, put.added_hu):
         if other is not None:
             amount = np.maximum(amount, np.abs(other))
-    part = _around(amount, 0.01)
+    part = where_any(amount, 0.01)
 
     def cut(values: _Floats) -> _Floats:
         return values[part]
 
     blood = put.blood_hu
     return Deposit(
-        box=_inner(put.box, part),
+        box=put.box.inner(part),
         share=cut(put.share),
         blood_hu=cut(blood) if isinstance(blood, np.ndarray) else blood,
         extra_hu=None if put.extra_hu is None else cut(put.extra_hu),
         added_hu=None if put.added_hu is None else cut(put.added_hu),
     )
-
-
-def _trimmed(one: Shift) -> Shift:
-    """Leave out the margins of a shift in which nothing moves by a tenth of a pixel."""
-    part = _around(np.abs(one.down) + np.abs(one.right), 0.1)
-    return Shift(_inner(one.box, part), one.down[part], one.right[part])
 
 
 def _blended(view: SliceView, hu: _Floats, put: Deposit) -> _Floats:
@@ -152,56 +132,13 @@ def _noise_of(view: SliceView, put: Deposit) -> _Floats:
     """The slice's own noise, and near bone its blurred edge, without the tissue."""
     part = put.box.part
     hu = view.hu[part]
+    limit = _NOISE_KEPT * view.noise_hu
+    # The filter takes some of the noise's coarse part with it.
+    grain = np.clip(1.3 * (hu - view.without_noise(put.box)), -limit, limit)
     soft = (view.inside[part] & (hu > -10) & (hu < 80)).astype(np.float32)
     width = _BACKGROUND_MM / view.grid.pixel_mm
     weight = ndimage.gaussian_filter(soft, width)
     mean = ndimage.gaussian_filter(soft * hu, width) / np.maximum(weight, 0.05)
-    rest = hu - np.where(weight > 0.05, mean, view.brain_hu)
-    limit = _NOISE_KEPT * view.noise_hu
-    deep = view.depth_mm[part] > 2.0
-    kept = np.clip(rest, -limit, np.where(deep, limit, 3000))
-    # The mean took the coarse part of the noise away.
-    return np.asarray(np.where(kept > limit, kept, kept * 1.2), np.float32)
-
-
-def _moved(view: SliceView, shifts: Sequence[Shift]) -> SliceView:
-    """Move tissue; the noise stays where it is, so that it is not smoothed."""
-    top, left = min(s.box.top for s in shifts), min(s.box.left for s in shifts)
-    bottom, right = max(s.box.bottom for s in shifts), max(s.box.right for s in shifts)
-    down = np.zeros((bottom - top, right - left), np.float32)
-    aside = np.zeros_like(down)
-    for one in shifts:
-        part = (
-            slice(one.box.top - top, one.box.bottom - top),
-            slice(one.box.left - left, one.box.right - left),
-        )
-        down[part] += one.down
-        aside[part] += one.right
-    whole = (slice(top, bottom), slice(left, right))
-    # Pixels come from at most `margin` outside the part that moves.
-    margin = int(max(np.abs(down).max(), np.abs(aside).max())) + 4
-    y0, x0 = max(top - margin, 0), max(left - margin, 0)
-    around = (slice(y0, bottom + margin), slice(x0, right + margin))
-    rows = np.arange(top - y0, bottom - y0, dtype=np.float32)[:, None] + down
-    columns = np.arange(left - x0, right - x0, dtype=np.float32)[None, :] + aside
-    inner = (slice(top - y0, bottom - y0), slice(left - x0, right - x0))
-    depth = view.depth_mm[whole]
-    soft = np.clip(view.hu[around], -60, 120)
-    # The blurred edge of bone stays at the bone: brain alone moves.
-    edge = view.depth_mm[around] < _BONE_EDGE_MM
-    soft[edge] = np.minimum(soft[edge], view.brain_hu + 2)
-    smooth = ndimage.gaussian_filter(soft, 0.55 / view.grid.pixel_mm)
-    far = np.abs(down) + np.abs(aside)
-    came = ndimage.map_coordinates(smooth, [rows, columns], order=1, mode="nearest")
-    # Only the smooth part changes: noise stays, and so does the blurred edge of bone.
-    share = np.clip(far / 0.7, 0, 1) * np.clip((depth - 0.8) / 1.5, 0, 1)
-    hu = view.hu.copy()
-    hu[whole] += share * (came - smooth[inner])
-    ventricle = view.ventricle
-    if ventricle[around].any():
-        places = [np.rint(rows).astype(np.intp), np.rint(columns).astype(np.intp)]
-        height, width = soft.shape
-        picked = ventricle[around][places[0].clip(0, height - 1), places[1].clip(0, width - 1)]
-        ventricle = ventricle.copy()
-        ventricle[whole] = picked & view.inside[whole]
-    return replace(view, hu=hu, ventricle=ventricle)
+    edge = hu - np.where(weight > 0.05, mean, view.brain_hu)
+    near_bone = (view.depth_mm[part] <= _AT_BONE_MM) & (edge > limit)
+    return np.asarray(np.where(near_bone, edge, grain), np.float32)

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model.data.simulate.box import Box
 from model.data.simulate.chance import Spot, log_uniform, noise_shift, slice_z
 from model.data.simulate.noise import noise_plane
 from model.data.simulate.series_anatomy import SeriesAnatomy
-from model.data.simulate.slice_view import Box, Deposit, Shift, SliceView, edge_share
+from model.data.simulate.slice_view import Deposit, Shift, SliceView, edge_share
 from model.data.simulate.table import table_point
 
 

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from model.data.simulate.box import Box
 from model.data.simulate.chance import Spot, noise_shift
 from model.data.simulate.noise import noise_plane
 from model.data.simulate.series_anatomy import VENTRICLE, SeriesAnatomy
-from model.data.simulate.slice_view import Box, Deposit, Shift, SliceView, edge_share, filling
+from model.data.simulate.slice_view import Deposit, Shift, SliceView, edge_share, filling
 
 _LEAST_VENTRICLE_MM2: Final = 12.0
 _THIRD_HALF_MM: Final = 4.0
@@ -138,7 +139,7 @@ def _septum(view: SliceView, box: Box) -> _Floats:
 
     It is the brightest line near the plane of symmetry, where fluid lies on both sides.
     """
-    across, _ = view.head_places(box)
+    across, _ = view.tissue_places(box)
     hu = ndimage.gaussian_filter(np.clip(view.hu[box.part], 0, 60), 0.7 / view.grid.pixel_mm)
     near = np.clip(1 - np.abs(across) / _SEPTUM_WITHIN_MM, 0, 1)
     weight = near * np.clip((hu - 10) / 20, 0.03, 1) ** 3

@@ -161,7 +161,7 @@ class DenseDura:
 
     def deposit(self, view: SliceView) -> Deposit | None:
         box = view.head_box
-        across, along = view.head_places(box)
+        across, along = view.tissue_places(box)
         x, y = view.places(box)
         bow = 0.9 * noise_plane(x, y, view.grid.z_mm, 60.0, self.seed, octaves=1)
         line = edge_share(self.half_mm - np.abs(across - bow), view.grid.pixel_mm)

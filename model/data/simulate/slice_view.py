@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from model.data.simulate.box import Box, twice, within
 from model.data.simulate.grid import Grid
 from model.data.simulate.head_frame import HeadFrame
 from model.data.simulate.series_anatomy import (
@@ -28,18 +29,12 @@ _Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
-class Box:
-    """A part of a slice: rows top..bottom-1, columns left..right-1."""
+class Shift:
+    """How a lesion pushes tissue away: each pixel shows what lay `down`, `right` pixels from it."""
 
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    @property
-    def part(self) -> tuple[slice, slice]:
-        """Index of the part in an array of the slice."""
-        return slice(self.top, self.bottom), slice(self.left, self.right)
+    box: Box
+    down: _Floats
+    right: _Floats
 
 
 @dataclass(frozen=True)
@@ -58,6 +53,8 @@ class SliceView:
         Of this slice.
     thickness_mm
         Of the slice, for partial volume along z.
+    moved
+        How far lesions have pushed its tissue; None where none did.
     """
 
     hu: _Floats
@@ -69,6 +66,7 @@ class SliceView:
     brain_hu: float
     noise_hu: float
     thickness_mm: float
+    moved: Shift | None = None
 
     @property
     def below(self) -> float:
@@ -117,6 +115,20 @@ class SliceView:
         scale = np.float32(self.frame.scale)
         return self.frame.across(x, y, self.grid.z_mm) / scale, self.frame.along(x, y) / scale
 
+    def tissue_places(self, box: Box) -> tuple[_Floats, _Floats]:
+        """As `head_places`, of the tissue that was pushed there: the falx lies at 0 across."""
+        across, along = self.head_places(box)
+        if self.moved is None:
+            return across, along
+        down = within(self.moved.down, self.moved.box, box)
+        right = within(self.moved.right, self.moved.box, box)
+        step = self.grid.pixel_mm / self.frame.scale
+        first, second = self.frame.directions()
+        return (
+            np.asarray(across + step * (right * first[0] + down * first[1]), np.float32),
+            np.asarray(along + step * (right * second[0] + down * second[1]), np.float32),
+        )
+
     def levels(self, count: int = 3) -> list[float]:
         """Heights z in mm within the slice, over which partial volume is averaged."""
         steps = (np.arange(count) + 0.5) / count - 0.5
@@ -142,22 +154,10 @@ class SliceView:
         Down and right, a unit vector, and how clear the direction is: 1 near one wall, 0 where
         walls on several sides are as near. float32[h, w] each; 0 outside.
         """
-        outer = self.head_box
-        shape = (box.bottom - box.top, box.right - box.left)
-        found = []
-        for whole in self._inward:
-            if box == outer:
-                found.append(whole)
-                continue
-            out = np.zeros(shape, np.float32)
-            top, left = max(box.top, outer.top), max(box.left, outer.left)
-            bottom, right = min(box.bottom, outer.bottom), min(box.right, outer.right)
-            if bottom > top and right > left:
-                out[top - box.top : bottom - box.top, left - box.left : right - box.left] = whole[
-                    top - outer.top : bottom - outer.top, left - outer.left : right - outer.left
-                ]
-            found.append(out)
-        return found[0], found[1], found[2]
+        if box == self.head_box:
+            return self._inward
+        down, right, clear = (within(whole, self.head_box, box) for whole in self._inward)
+        return down, right, clear
 
     def calcified(self, box: Box) -> NDArray[np.bool_]:
         """Where calcium fills a pixel in a space within the brain, or a part of it."""
@@ -203,12 +203,6 @@ class SliceView:
         return np.asarray(share, np.float32)
 
 
-def twice(small: _Floats) -> _Floats:
-    """Enlarge to twice the size, without steps."""
-    large = np.repeat(np.repeat(small, 2, 0), 2, 1)
-    return np.asarray(ndimage.uniform_filter(large, 3), np.float32)
-
-
 @dataclass(frozen=True)
 class Deposit:
     """What a lesion puts into a slice.
@@ -232,15 +226,6 @@ class Deposit:
     blood_hu: _Floats | float = 0.0
     extra_hu: _Floats | None = None
     added_hu: _Floats | None = None
-
-
-@dataclass(frozen=True)
-class Shift:
-    """How a lesion pushes tissue away: each pixel shows what lay `down`, `right` pixels from it."""
-
-    box: Box
-    down: _Floats
-    right: _Floats
 
 
 class Lesion(Protocol):

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from model.data.simulate.box import Box
 from model.data.simulate.chance import Spot, noise_shift, slice_z
 from model.data.simulate.noise import noise_plane
 from model.data.simulate.series_anatomy import SeriesAnatomy
-from model.data.simulate.slice_view import Box, Deposit, Shift, SliceView, filling
+from model.data.simulate.slice_view import Deposit, Shift, SliceView, filling
 
 
 @dataclass(frozen=True)

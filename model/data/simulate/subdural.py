@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from model.data.simulate.blood import BloodAge, blood_hu, draw_age
+from model.data.simulate.box import Box, twice
 from model.data.simulate.chance import Spot, log_uniform, noise_shift, slice_z
 from model.data.simulate.noise import noise_plane
 from model.data.simulate.series_anatomy import SeriesAnatomy
-from model.data.simulate.slice_view import Box, Deposit, Shift, SliceView, edge_share, twice
+from model.data.simulate.slice_view import Deposit, Shift, SliceView, edge_share
 
 _RADIUS_MM: Final = 68.0
 """Of the convexity of a usual head: turns angles into lengths."""
@@ -152,7 +153,7 @@ class FalxSubdural:
         if height >= 1:
             return None
         box = view.head_box
-        across, along = view.head_places(box)
+        across, along = view.tissue_places(box)
         x, y = view.places(box)
         wave = noise_plane(x, y, view.grid.z_mm, 22.0, self.seed, octaves=2)
         inner = 1 - ((along - self.along) / self.half_along) ** 2 - height

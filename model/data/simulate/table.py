@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from model.data.simulate.slice_view import Box, SliceView
+from model.data.simulate.box import Box
+from model.data.simulate.slice_view import SliceView
 
 
 def table_point(
