@@ -2,10 +2,10 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from model.data.augment import Augmentation
+from model.data.augment import NO_AUGMENTATION, Augmentation
 from model.data.sampling import SAMPLINGS
 from model.errors import TrainingError
 from model.labels import METRIC_WEIGHTS
@@ -88,9 +88,12 @@ def recipe_from(options: argparse.Namespace) -> Recipe:
 
 
 def recipe_of(content: Mapping[str, Any]) -> Recipe:
-    """The recipe that a checkpoint's or `run.json`'s mapping holds."""
+    """The recipe that a checkpoint's or `run.json`'s mapping holds.
+
+    It varied nothing by a switch that came after it.
+    """
     values = dict(content)
-    values["augmentation"] = Augmentation(**values["augmentation"])
+    values["augmentation"] = replace(NO_AUGMENTATION, **values["augmentation"])
     values["label_weights"] = tuple(values["label_weights"])
     return Recipe(**values)
 

@@ -1,23 +1,35 @@
 """From cached crops to a batch of the network's input, varied in Hounsfield units and in space.
 
-Everything random comes from torch's global generator: who seeds it decides the batch.
+Everything random comes from torch's global generator: who seeds it decides the batch. Strengths
+are drawn on the CPU, whatever the device, so that every device draws alike.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Final
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from model.data import scanner_variation as scanner
 from model.preprocess import normalise
-from model.windowing import MODEL_WINDOWS, apply_window
+from model.windowing import HU_MIN, MODEL_WINDOWS, apply_window
+
+FIELD_MM: Final = 240.0
+"""Width that the network's field is taken to have: that of head scans is 200 to 260 mm."""
+
+_AT_ONCE: Final = 8
+"""Inputs varied together: their tensors stay in a processor's cache."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is varied, one switch a kind.
+    """What is varied, one switch a kind; what is not said to be seldom happens to every input.
+
+    Ranges that have no source here were chosen by eye, so that each picture could be another
+    scanner's and bleeding stays visible.
 
     Parameters
     ----------
@@ -27,10 +39,26 @@ class Augmentation:
         Up to 25 degrees either way.
     crop
         The field is 0.75 to 1.1 of the slice wide, stretched to 6 % and moved by up to 6 %.
+    wide_field
+        In a tenth, the field is another 1.1 to 1.4 times as wide: trauma and body protocols.
     contrast
-        HU times 0.95 to 1.05, as between scanners.
+        HU times 0.95 to 1.05, as tube voltages and beam hardening have it.
+    offset
+        Some HU are added (standard deviation 3): water may lie 5 to 7 HU off (ACR, CT
+        accreditation phantom).
+    kernel
+        In half, a softer or sharper reconstruction kernel: detail below 0.3 to 0.8 mm is taken
+        away or up to doubled.
+    resolution
+        In a quarter, pixels of 0.6 to 1.8 mm.
     noise
-        Gaussian, of up to 6 HU.
+        Of up to 6 HU, its grain white to 1.2 mm.
+    holder
+        In a quarter, a head holder or a table below the head.
+    padding
+        In a tenth, 0 HU outside the circle of reconstruction. (Lower values look like air.)
+    eight_bit
+        In a tenth, 256 levels of a window 80 to 400 HU wide are left.
     window_jitter
         Each window's width by up to 10 %, its center by up to 5 % of the width.
     """
@@ -38,12 +66,19 @@ class Augmentation:
     flip: bool = True
     rotate: bool = True
     crop: bool = True
+    wide_field: bool = True
     contrast: bool = True
+    offset: bool = True
+    kernel: bool = True
+    resolution: bool = True
     noise: bool = True
+    holder: bool = True
+    padding: bool = True
+    eight_bit: bool = True
     window_jitter: bool = True
 
 
-NO_AUGMENTATION: Final = Augmentation(*[False] * 6)
+NO_AUGMENTATION: Final = Augmentation(**{item.name: False for item in fields(Augmentation)})
 
 
 def network_input(
@@ -67,25 +102,53 @@ def network_input(
     float32[B, 3 C, size, size], normalised as in serving, slice by slice: its three windows.
     Sampled finer and averaged, which stands in for the antialiased resize of `Preprocess`.
     """
-    batch, slices = hu.shape[:2]
-    windowed = vary_windows(vary_hu(hu.to(torch.float32), augmentation), augmentation)
-    theta = compose(random_affine(batch, augmentation).to(hu.device), placement)
     finer = max(2, hu.shape[-1] // size)
-    shape = [batch * slices, len(MODEL_WINDOWS), finer * size, finer * size]
-    grid = functional.affine_grid(theta.flatten(0, 1), shape, align_corners=False)
-    # Outside the crop all three windows are 0, as they are for air.
-    sampled = functional.grid_sample(windowed.flatten(0, 1), grid, align_corners=False)
-    channels = slices * len(MODEL_WINDOWS)
-    return normalise(functional.avg_pool2d(sampled, finer)).reshape(batch, channels, size, size)
+    made = []
+    for start in range(0, len(hu), _AT_ONCE):
+        crops, places = hu[start : start + _AT_ONCE], placement[start : start + _AT_ONCE]
+        theta = compose(random_affine(len(crops), augmentation).to(hu.device), places)
+        varied = vary_hu(in_field(crops, theta, finer * size), augmentation)
+        windowed = vary_windows(varied, augmentation).flatten(1, 2)
+        made.append(normalise(coarse_mean(windowed, finer)))
+    return torch.cat(made)
+
+
+def in_field(hu: Tensor, theta: Tensor, side: int) -> Tensor:
+    """Sample crops in their fields, with air around them: float32[B, C, side, side] in HU.
+
+    Parameters
+    ----------
+    hu
+        int16[B, C, H, H].
+    theta
+        float32[B, C, 2, 3], from the field to be seen into each crop, in the units of
+        `functional.affine_grid` (whose grid this is, made several times faster).
+    """
+    batch, slices = hu.shape[:2]
+    at = (torch.arange(side, device=hu.device) * 2 + 1) / side - 1
+    across, down, shift = theta.reshape(-1, 1, 1, 2, 3).unbind(-1)
+    grid = at[:, None] * across + (at[:, None, None] * down + shift)
+    # What lies outside is sampled as 0.
+    raised = hu.flatten(0, 1)[:, None].to(torch.float32) - HU_MIN
+    sampled = functional.grid_sample(raised, grid, align_corners=False) + HU_MIN
+    return sampled.reshape(batch, slices, side, side)
+
+
+def coarse_mean(fine: Tensor, finer: int) -> Tensor:
+    """Mean of every `finer` x `finer` pixels; several times as fast as `avg_pool2d` on a CPU."""
+    parts = [fine[..., i::finer, j::finer] for i in range(finer) for j in range(finer)]
+    return torch.stack(parts).mean(dim=0)
 
 
 def vary_hu(hu: Tensor, augmentation: Augmentation) -> Tensor:
-    """Vary contrast and noise of float32[B, C, H, H]."""
-    count = len(hu)
-    if augmentation.contrast:
-        hu = hu * _uniform(count, 0.95, 1.05, hu)
-    if augmentation.noise:
-        hu = hu + torch.randn_like(hu) * _uniform(count, 0, 6, hu)
+    """Show float32[B, C, H, W] as other scanners might have; the tensor itself may change."""
+    for kind, share, vary in _VARIATIONS:
+        if getattr(augmentation, kind):
+            # Drawn on the CPU, so that no device has to be waited for.
+            some = torch.nonzero(torch.rand(len(hu)) < share).squeeze(1)
+            if len(some):
+                chosen = some.to(hu.device)
+                hu[chosen] = vary(hu[chosen])
     return hu
 
 
@@ -95,10 +158,10 @@ def vary_windows(hu: Tensor, augmentation: Augmentation) -> Tensor:
     for window in MODEL_WINDOWS:
         seen = hu
         if augmentation.window_jitter:
-            width = _uniform(len(hu), 0.9, 1.1, hu)
-            center = _uniform(len(hu), -0.05 * window.width, 0.05 * window.width, hu)
+            width = _uniform(hu, 0.9, 1.1)
+            center = window.center + _uniform(hu, -0.05, 0.05) * window.width
             # Seen through the fixed window, this is HU through the varied one.
-            seen = (hu - window.center - center) / width + window.center
+            seen = scanner.offset_and_gain(hu, window.center - center / width, 1 / width)
         channels.append(apply_window(seen, window))
     return torch.stack(channels, dim=2)
 
@@ -117,6 +180,9 @@ def random_affine(count: int, augmentation: Augmentation) -> Tensor:
         stretch = torch.diag_embed(torch.stack([scale * across, scale], dim=1))
         # Units of half a field.
         shift = (torch.rand(count, 2, 1) - 0.5) * 0.24
+    if augmentation.wide_field:
+        wider = torch.where(torch.rand(count) < 0.1, torch.rand(count) * 0.3 + 1.1, 1.0)
+        stretch = stretch * wider[:, None, None]
     if augmentation.flip:
         mirror = torch.where(torch.rand(count) < 0.5, -1.0, 1.0)
         stretch = stretch * torch.stack([mirror, torch.ones(count)], dim=1)[:, None, :]
@@ -138,7 +204,64 @@ def compose(affine: Tensor, placement: Tensor) -> Tensor:
     return theta + offset
 
 
-def _uniform(count: int, low: float, high: float, like: Tensor) -> Tensor:
-    """One number an input, float32[count, 1, 1, 1]; drawn on the CPU, whatever the device."""
-    drawn = torch.rand(count, 1, 1, 1) * (high - low) + low
-    return drawn.to(like.device, non_blocking=True)
+def _holder(hu: Tensor) -> Tensor:
+    return scanner.head_holder(
+        hu,
+        holder_hu=_uniform(hu, -500, 300),
+        radius=0.5 * 4 ** _uniform(hu, 0, 1),
+        lowest=_uniform(hu, 0.92, 1.02),
+        across=_uniform(hu, 0.45, 0.55),
+        shell=_uniform(hu, 1, 4) * _pixels_a_mm(hu),
+    )
+
+
+def _resolution(hu: Tensor) -> Tensor:
+    return scanner.coarser_pixels(hu, _uniform(hu, 0.6, 1.8) * _pixels_a_mm(hu))
+
+
+def _kernel(hu: Tensor) -> Tensor:
+    sigma = _uniform(hu, 0.3, 0.8) * _pixels_a_mm(hu)
+    return scanner.reconstruction_kernel(hu, _uniform(hu, -1, 1), sigma)
+
+
+def _noise(hu: Tensor) -> Tensor:
+    grain = _uniform(hu, 0, 1.2) * _pixels_a_mm(hu)
+    return scanner.textured_noise(hu, _uniform(hu, 0, 6), grain)
+
+
+def _contrast(hu: Tensor) -> Tensor:
+    return scanner.offset_and_gain(hu, torch.zeros(len(hu)), _uniform(hu, 0.95, 1.05))
+
+
+def _offset(hu: Tensor) -> Tensor:
+    return scanner.offset_and_gain(hu, 3 * torch.randn(len(hu)), torch.ones(len(hu)))
+
+
+def _padding(hu: Tensor) -> Tensor:
+    return scanner.padding(hu, torch.zeros(len(hu)), _uniform(hu, 0.5, 0.58))
+
+
+def _eight_bit(hu: Tensor) -> Tensor:
+    return scanner.eight_bits(hu, _uniform(hu, 30, 60), 80 * 5 ** _uniform(hu, 0, 1))
+
+
+_VARIATIONS: Final[tuple[tuple[str, float, Callable[[Tensor], Tensor]], ...]] = (
+    ("holder", 0.25, _holder),
+    ("resolution", 0.25, _resolution),
+    ("kernel", 0.5, _kernel),
+    ("noise", 1.0, _noise),
+    ("contrast", 1.0, _contrast),
+    ("offset", 1.0, _offset),
+    ("padding", 0.1, _padding),
+    ("eight_bit", 0.1, _eight_bit),
+)
+"""Switch of `Augmentation`, share of inputs, and how; in the order in which scanners come to it."""
+
+
+def _uniform(like: Tensor, low: float, high: float) -> Tensor:
+    """One number an input, float32[B]."""
+    return torch.rand(len(like)) * (high - low) + low
+
+
+def _pixels_a_mm(hu: Tensor) -> float:
+    return hu.shape[-1] / FIELD_MM
