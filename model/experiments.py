@@ -96,6 +96,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--bank", type=Path, help="simulated slices, for recipes that draw from them")
     add("--unseen", type=Path, help="a bank of another seed, to judge")
     add("--negative", type=Path, help="a cache without hemorrhage from elsewhere, to judge")
+    add("--folds", type=Path, help="instead of the cache's, as of `model.looks`")
     add("--rotations", type=int, nargs="+", default=[0, 1, 2, 3, 4], help="(0 1 2 3 4)")
     add("--processes", type=int, default=2, help="trainings at a time, cores shared (2)")
     add("--draws", type=int, default=1000, help="resamples for intervals (1000)")
@@ -150,7 +151,8 @@ def training_command(
             raise TrainingError(f"{experiment.name} needs --{needed[0]}.")
     folder = run_folder(options, experiment, rotation)
     fixed = [f"--cache={options.cache}", f"--run={folder}", f"--rotation={rotation}"]
-    return [sys.executable, "-m", "model.train", *fixed, *filled]
+    folds = [f"--folds={options.folds}"] if options.folds else []
+    return [sys.executable, "-m", "model.train", *fixed, *folds, *filled]
 
 
 def train_one(experiment: Experiment, rotation: int, options: argparse.Namespace) -> None:
@@ -222,7 +224,7 @@ def main(arguments: list[str] | None = None) -> None:
     console = Console()
     cached = open_cache(options.cache)
     # Made before several trainings want to make them at once.
-    read_or_make_folds(options.cache / "folds.csv", [cached.frame])
+    read_or_make_folds(options.folds or options.cache / "folds.csv", [cached.frame])
     lines = []
     for experiment in chosen(read_plan(options.plan), options.names):
         console.print(f"{experiment.name}: {experiment.question}", soft_wrap=True)
