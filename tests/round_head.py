@@ -29,3 +29,12 @@ def a_view(hu: NDArray[np.float32], fluid: NDArray[np.bool_]) -> SliceView:
         noise_hu=3.0,
         thickness_mm=5.0,
     )
+
+
+def a_skull() -> NDArray[np.float32]:
+    """Brain within bone of 6 mm, scalp of 5 mm around it, air: float32[SIDE, SIDE]."""
+    y, x = np.mgrid[:SIDE, :SIDE]
+    far = np.hypot(x - MIDDLE, y - MIDDLE)
+    hu = np.select([far < 80, far < 86, far < 91], [BRAIN_HU, 1000, 20], -1000)
+    noise = np.random.default_rng(0).normal(0, 3, (SIDE, SIDE))
+    return np.asarray(hu + noise * (far < 91), np.float32)

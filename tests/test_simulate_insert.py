@@ -16,9 +16,9 @@ from model.data.simulate.insert import (
     insert_slice,
     simulate_series,
 )
+from model.data.simulate.lesion import Lesion
 from model.data.simulate.look_alikes import LOOK_ALIKES, draw_look_alike
 from model.data.simulate.series_anatomy import INSIDE, SeriesAnatomy, series_anatomy
-from model.data.simulate.slice_view import Lesion
 from model.labels import LABELS, SUBTYPES
 
 HEAD = HeadPhantom(n_slices=26, spacing_mm=5, pixels=160)

@@ -9,8 +9,9 @@ from scipy import ndimage
 from model.data.simulate.box import Box
 from model.data.simulate.chance import Spot, noise_shift
 from model.data.simulate.head_frame import HeadFrame
+from model.data.simulate.lesion import Deposit, Still
 from model.data.simulate.noise import noise_plane
-from model.data.simulate.slice_view import Deposit, Shift, SliceView
+from model.data.simulate.slice_view import SliceView
 
 
 def _added(view: SliceView, box: Box, added: NDArray[np.float32]) -> Deposit:
@@ -20,7 +21,7 @@ def _added(view: SliceView, box: Box, added: NDArray[np.float32]) -> Deposit:
 
 
 @dataclass(frozen=True)
-class BeamHardening:
+class BeamHardening(Still):
     """Dark and bright bands between the petrous bones (the interpetrous or Hounsfield bar).
 
     Barrett and Keat 2004 (RadioGraphics 24: 1679-1691) on artefacts in CT, for this one, for
@@ -34,9 +35,6 @@ class BeamHardening:
 
     def describe(self) -> str:
         return f"beam hardening, {self.strength_hu:.0f} HU"
-
-    def shift(self, view: SliceView) -> Shift | None:  # noqa: ARG002
-        return None
 
     def deposit(self, view: SliceView) -> Deposit | None:
         level = max(1 - abs(view.below - self.below) / 14, 0.0)
@@ -58,7 +56,7 @@ def beam_hardening(frame: HeadFrame, rng: np.random.Generator) -> list[BeamHarde
 
 
 @dataclass(frozen=True)
-class MetalStreaks:
+class MetalStreaks(Still):
     """Bright and dark rays from a piece of metal in or on the skull."""
 
     angle: float
@@ -71,9 +69,6 @@ class MetalStreaks:
 
     def describe(self) -> str:
         return f"metal streaks, {self.strength_hu:.0f} HU"
-
-    def shift(self, view: SliceView) -> Shift | None:  # noqa: ARG002
-        return None
 
     def deposit(self, view: SliceView) -> Deposit | None:
         level = 1 - abs(view.grid.z_mm - self.z_mm) / self.half_height_mm
@@ -111,7 +106,7 @@ def metal_streaks(frame: HeadFrame, rng: np.random.Generator) -> list[MetalStrea
 
 
 @dataclass(frozen=True)
-class Motion:
+class Motion(Still):
     """The patient moved during some rotations: the skull's ghost, and streaks along the edge."""
 
     right_mm: float
@@ -123,9 +118,6 @@ class Motion:
 
     def describe(self) -> str:
         return f"motion, {np.hypot(self.right_mm, self.down_mm):.1f} mm"
-
-    def shift(self, view: SliceView) -> Shift | None:  # noqa: ARG002
-        return None
 
     def deposit(self, view: SliceView) -> Deposit | None:
         if abs(view.grid.z_mm - self.z_mm) > self.half_height_mm:

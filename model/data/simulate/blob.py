@@ -8,8 +8,9 @@ from scipy import ndimage
 
 from model.data.simulate.box import Box
 from model.data.simulate.chance import Spot
+from model.data.simulate.lesion import Deposit
 from model.data.simulate.noise import noise_plane
-from model.data.simulate.slice_view import Deposit, Shift, SliceView, edge_share
+from model.data.simulate.slice_view import Shift, SliceView, edge_share
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from scipy import ndimage
 
 from model.data.simulate.box import where_any
 from model.data.simulate.displacement import displaced
-from model.data.simulate.slice_view import Deposit, Lesion, SliceView
+from model.data.simulate.lesion import Deposit, Lesion
+from model.data.simulate.slice_view import SliceView
 from model.labels import SUBTYPES
 
 LEAST_VISIBLE_MM2: Final = 9.0

@@ -8,15 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.simulate.artefacts import BeamHardening, MetalStreaks, Motion
+from model.data.simulate.bone_gap import fracture_at
 from model.data.simulate.compose import Composed, compose
 from model.data.simulate.epidural import Epidural, draw_epidural
 from model.data.simulate.grid import common_grids
-from model.data.simulate.injuries import fracture_at, scalp_hematoma_at
 from model.data.simulate.intraparenchymal import draw_intraparenchymal
 from model.data.simulate.intraventricular import draw_intraventricular, shows_ventricle
+from model.data.simulate.lesion import Lesion
 from model.data.simulate.look_alikes import LOOK_ALIKES, draw_look_alike
+from model.data.simulate.scalp import scalp_hematoma_at
 from model.data.simulate.series_anatomy import SeriesAnatomy, series_anatomy
-from model.data.simulate.slice_view import Lesion, view_slice
+from model.data.simulate.slice_view import view_slice
 from model.data.simulate.subarachnoid import draw_subarachnoid
 from model.data.simulate.subdural import ConvexitySubdural, draw_subdural
 from model.labels import LABELS, SUBTYPES

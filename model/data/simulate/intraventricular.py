@@ -9,9 +9,10 @@ from scipy import ndimage
 
 from model.data.simulate.box import Box
 from model.data.simulate.chance import Spot, noise_shift
+from model.data.simulate.lesion import Deposit, Still
 from model.data.simulate.noise import noise_plane
 from model.data.simulate.series_anatomy import VENTRICLE, SeriesAnatomy
-from model.data.simulate.slice_view import Deposit, Shift, SliceView, edge_share, filling
+from model.data.simulate.slice_view import SliceView, edge_share, filling
 
 _LEAST_VENTRICLE_MM2: Final = 12.0
 _THIRD_HALF_MM: Final = 4.0
@@ -25,7 +26,7 @@ _Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Intraventricular:
+class Intraventricular(Still):
     """Blood in the ventricles.
 
     Layering in the occipital horns, casting, and the parts of the system: Graeb et al. 1982
@@ -63,9 +64,6 @@ class Intraventricular:
 
     def describe(self) -> str:
         return f"intraventricular, {self.form}, {self.hu:.0f} HU"
-
-    def shift(self, view: SliceView) -> Shift | None:  # noqa: ARG002
-        return None
 
     def deposit(self, view: SliceView) -> Deposit | None:
         box = _ventricle_box(view)

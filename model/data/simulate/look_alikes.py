@@ -6,8 +6,9 @@ from typing import Final
 import numpy as np
 
 from model.data.simulate.artefacts import beam_hardening, metal_streaks, motion
+from model.data.simulate.bone_gap import bone_gap
 from model.data.simulate.head_frame import HeadFrame
-from model.data.simulate.injuries import bone_gap, scalp_hematoma
+from model.data.simulate.lesion import Lesion
 from model.data.simulate.mimics import (
     atrophy,
     calcified_ganglia,
@@ -19,7 +20,7 @@ from model.data.simulate.mimics import (
     old_infarct,
     partial_volume,
 )
-from model.data.simulate.slice_view import Lesion
+from model.data.simulate.scalp import scalp_hematoma
 
 Draw = Callable[[HeadFrame, np.random.Generator], Sequence[Lesion]]
 

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from model.data.simulate.blob import Blob
 from model.data.simulate.chance import Spot, log_uniform, noise_shift
 from model.data.simulate.head_frame import HeadFrame
+from model.data.simulate.lesion import Deposit, Still
 from model.data.simulate.noise import noise_plane
-from model.data.simulate.slice_view import Deposit, Shift, SliceView, edge_share
+from model.data.simulate.slice_view import Shift, SliceView, edge_share
 from model.data.simulate.subdural import fissure
 
 
@@ -99,7 +100,7 @@ def old_infarct(frame: HeadFrame, rng: np.random.Generator) -> list[Blob]:
 
 
 @dataclass(frozen=True)
-class PartialVolume:
+class PartialVolume(Still):
     """Bone half in the slice, at the base or the vertex: bright at the bone, without a border."""
 
     center: Spot
@@ -111,9 +112,6 @@ class PartialVolume:
 
     def describe(self) -> str:
         return f"partial volume of bone, {self.wide_mm:.0f} mm wide"
-
-    def shift(self, view: SliceView) -> Shift | None:  # noqa: ARG002
-        return None
 
     def deposit(self, view: SliceView) -> Deposit | None:
         below = (view.below - self.center[2]) / self.half[2]
@@ -142,7 +140,7 @@ def partial_volume(frame: HeadFrame, rng: np.random.Generator) -> list[PartialVo
 
 
 @dataclass(frozen=True)
-class DenseDura:
+class DenseDura(Still):
     """A falx (and the sagittal sinus at its end) denser than usual, partly ossified."""
 
     half_mm: float
@@ -155,9 +153,6 @@ class DenseDura:
 
     def describe(self) -> str:
         return f"{self.kind}, {self.hu:.0f} HU"
-
-    def shift(self, view: SliceView) -> Shift | None:  # noqa: ARG002
-        return None
 
     def deposit(self, view: SliceView) -> Deposit | None:
         box = view.head_box
@@ -195,7 +190,7 @@ def dense_dura(frame: HeadFrame, rng: np.random.Generator) -> list[DenseDura]:  
 
 
 @dataclass(frozen=True)
-class DenseTransverseSinus:
+class DenseTransverseSinus(Still):
     """Blood in a transverse sinus, dense: a band on the occipital bone that is no hematoma."""
 
     side: int
@@ -207,9 +202,6 @@ class DenseTransverseSinus:
 
     def describe(self) -> str:
         return f"{self.kind}, {self.hu:.0f} HU"
-
-    def shift(self, view: SliceView) -> Shift | None:  # noqa: ARG002
-        return None
 
     def deposit(self, view: SliceView) -> Deposit | None:
         height = 1 - ((view.below - self.middle_below) / self.half_below) ** 2

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -201,52 +201,6 @@ class SliceView:
         top = self.brain_hu - 8.0
         share = np.clip((top - smooth) / (top - FLUID_HU), 0, 1) * self.inside[box.part]
         return np.asarray(share, np.float32)
-
-
-@dataclass(frozen=True)
-class Deposit:
-    """What a lesion puts into a slice.
-
-    Parameters
-    ----------
-    box
-        Where.
-    share
-        float32[h, w], 0..1: how much of each pixel becomes `blood_hu`.
-    blood_hu
-        float32[h, w] or one number.
-    extra_hu
-        float32[h, w], added before the blood: oedema; None for none.
-    added_hu
-        float32[h, w], what filling fluid with blood adds; `blood_hu` then counts for nothing.
-    """
-
-    box: Box
-    share: _Floats
-    blood_hu: _Floats | float = 0.0
-    extra_hu: _Floats | None = None
-    added_hu: _Floats | None = None
-
-
-class Lesion(Protocol):
-    """One bleed, or what resembles one, in all slices of a series."""
-
-    @property
-    def kind(self) -> str:
-        """A subtype of `model.labels.SUBTYPES`, or the name of a look-alike."""
-        ...
-
-    def describe(self) -> str:
-        """One line for the reader."""
-        ...
-
-    def shift(self, view: SliceView) -> Shift | None:
-        """Return how it moves the tissue around it in a slice."""
-        ...
-
-    def deposit(self, view: SliceView) -> Deposit | None:
-        """Return what it puts into a slice, after the tissue has been moved."""
-        ...
 
 
 def view_slice(

@@ -9,9 +9,10 @@ from scipy import ndimage
 
 from model.data.simulate.box import Box
 from model.data.simulate.chance import Spot, noise_shift, slice_z
+from model.data.simulate.lesion import Deposit, Still
 from model.data.simulate.noise import noise_plane
 from model.data.simulate.series_anatomy import SeriesAnatomy
-from model.data.simulate.slice_view import Deposit, Shift, SliceView, filling
+from model.data.simulate.slice_view import SliceView, filling
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Territory:
 
 
 @dataclass(frozen=True)
-class Subarachnoid:
+class Subarachnoid(Still):
     """Blood that takes the place of cerebrospinal fluid outside the ventricles.
 
     Parameters
@@ -53,9 +54,6 @@ class Subarachnoid:
 
     def describe(self) -> str:
         return f"subarachnoid, {self.pattern}, {self.hu:.0f} HU"
-
-    def shift(self, view: SliceView) -> Shift | None:  # noqa: ARG002
-        return None
 
     def deposit(self, view: SliceView) -> Deposit | None:
         box = view.head_box

@@ -10,16 +10,17 @@ from scipy import ndimage
 from model.data.simulate.blood import BloodAge, blood_hu, draw_age
 from model.data.simulate.box import Box, twice
 from model.data.simulate.chance import Spot, log_uniform, noise_shift, slice_z
+from model.data.simulate.lesion import Collection, Deposit, Still
 from model.data.simulate.noise import noise_plane
 from model.data.simulate.series_anatomy import SeriesAnatomy
-from model.data.simulate.slice_view import Deposit, Shift, SliceView, edge_share
+from model.data.simulate.slice_view import Shift, SliceView, edge_share
 
 _RADIUS_MM: Final = 68.0
 """Of the convexity of a usual head: turns angles into lengths."""
 
 
 @dataclass(frozen=True)
-class ConvexitySubdural:
+class ConvexitySubdural(Collection):
     """A crescent along the inner table of one side, across sutures but not across the midline.
 
     Parameters
@@ -28,10 +29,6 @@ class ConvexitySubdural:
         1 for the image's right, -1 for its left.
     angle, half_angle
         Its middle and half its length, radians from the front about the head's middle.
-    z_mm, half_height_mm
-        Its middle and half its height.
-    thick_mm
-        In the middle.
     age
         Of its blood.
     """
@@ -39,11 +36,7 @@ class ConvexitySubdural:
     side: int
     angle: float
     half_angle: float
-    z_mm: float
-    half_height_mm: float
-    thick_mm: float
     age: BloodAge
-    seed: Spot
     kind: str = "subdural"
 
     def describe(self) -> str:
@@ -57,7 +50,7 @@ class ConvexitySubdural:
         across, along = view.head_places(box)
         angle = np.arctan2(across * self.side, -along)
         ends = ((angle - self.angle) / self.half_angle) ** 2
-        height = ((z - self.z_mm) / self.half_height_mm) ** 2
+        height = self.height(z) ** 2
         inner = 1 - ends - height
         x, y = view.places(box)
         wave = noise_plane(x, y, z, 26.0, self.seed, octaves=1)
@@ -117,7 +110,7 @@ class ConvexitySubdural:
 
 
 @dataclass(frozen=True)
-class FalxSubdural:
+class FalxSubdural(Still, Collection):
     """A thin layer along one side of the falx, in the interhemispheric fissure.
 
     Parameters
@@ -126,18 +119,14 @@ class FalxSubdural:
         1 for the image's right, -1 for its left.
     along, half_along
         Its middle behind the head's middle, and half its length, mm of a usual head.
-    z_mm, half_height_mm, thick_mm, age
-        As in `ConvexitySubdural`.
+    age
+        Of its blood.
     """
 
     side: int
     along: float
     half_along: float
-    z_mm: float
-    half_height_mm: float
-    thick_mm: float
     age: BloodAge
-    seed: Spot
     kind: str = "subdural"
 
     def describe(self) -> str:
@@ -145,11 +134,8 @@ class FalxSubdural:
             f"subdural, falx, {self.age.name}, {self.thick_mm:.0f} mm thick, {self.age.hu:.0f} HU"
         )
 
-    def shift(self, view: SliceView) -> Shift | None:  # noqa: ARG002
-        return None
-
     def deposit(self, view: SliceView) -> Deposit | None:
-        height = ((view.grid.z_mm - self.z_mm) / self.half_height_mm) ** 2
+        height = self.height(view.grid.z_mm) ** 2
         if height >= 1:
             return None
         box = view.head_box
@@ -181,7 +167,7 @@ def fissure(view: SliceView, box: Box) -> NDArray[np.float32]:
 
 
 @dataclass(frozen=True)
-class TentorialSubdural:
+class TentorialSubdural(Still):
     """A layer on one leaf of the tentorium: a band with a sharp inner and a fading outer border.
 
     Parameters
@@ -192,8 +178,10 @@ class TentorialSubdural:
         How far below the vertex the leaves meet, mm of a usual head.
     slope
         mm that a leaf falls for a mm outward.
-    z_mm, half_height_mm, thick_mm, age
-        As in `ConvexitySubdural`; the thickness is vertical.
+    thick_mm
+        Vertically.
+    age
+        Of its blood.
     """
 
     side: int
@@ -206,9 +194,6 @@ class TentorialSubdural:
 
     def describe(self) -> str:
         return f"subdural, tentorium, {self.age.name}, {self.age.hu:.0f} HU"
-
-    def shift(self, view: SliceView) -> Shift | None:  # noqa: ARG002
-        return None
 
     def deposit(self, view: SliceView) -> Deposit | None:
         if not self.apex_below - 4 < view.below < self.apex_below + 34:

@@ -1,9 +1,21 @@
 """The inner table of the skull in a direction from the head's middle."""
 
+from typing import Final
+
 import numpy as np
 
 from model.data.simulate.box import Box
 from model.data.simulate.slice_view import SliceView
+
+_FACE_BELOW: Final = 62.0
+"""mm of a usual head below the vertex."""
+_FACE_ANGLE: Final = 0.95
+"""Radians from the front."""
+
+
+def over_face(view: SliceView, angle: float) -> bool:
+    """Whether frontal sinus, orbit or nose lie outside the inner table in this direction."""
+    return bool(view.below > _FACE_BELOW and abs(angle) < _FACE_ANGLE)
 
 
 def table_point(

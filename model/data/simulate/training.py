@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.simulate.insert import Plan, draw_lesions, insert_slice
-from model.data.simulate.slice_view import Lesion
+from model.data.simulate.lesion import Lesion
 from model.data.simulate.store import StoredSeries
 from model.labels import SUBTYPES
 
