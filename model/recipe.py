@@ -64,7 +64,7 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
             _flag(switch.name),
             default=switch.default,
             action=argparse.BooleanOptionalAction,
-            help="augmentation (on)",
+            help=f"augmentation ({'on' if switch.default else 'off'})",
         )
 
 

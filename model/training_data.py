@@ -91,7 +91,7 @@ def load_data(options: argparse.Namespace, recipe: Recipe, processes: Processes)
         fold_of = read_or_make_folds(folds, [item.frame for item in sets], options.n_folds)
     parts = parts_of(fold_of, options.rotation)
     keep, left_out = usable(sets, parts["train"])
-    train = make_pool(sets, keep, recipe.slices_per_input)
+    train = make_pool(sets, keep, slices_read(recipe))
     require_trainable(train, sets)
     tune = make_pool(sets, [of(item, parts["tune"]) for item in sets], recipe.slices_per_input)
     shares = shares_of([weight for _, weight in caches])
@@ -119,6 +119,11 @@ def load_data(options: argparse.Namespace, recipe: Recipe, processes: Processes)
         origin=origin,
         left_out=left_out,
     )
+
+
+def slices_read(recipe: Recipe) -> int:
+    """How many neighbouring slices one of training's inputs is made from."""
+    return recipe.slices_per_input + 2 * recipe.augmentation.beside
 
 
 def named_caches(wanted: Sequence[str]) -> list[tuple[Path, float]]:
@@ -173,10 +178,10 @@ def load_simulation(
     TrainingError
         A cache has no train patient whose slices could take up bleeding, or the bank does not fit.
     """
-    if options.bank and (recipe.simulate == 0 or recipe.slices_per_input > 1):
+    if options.bank and (recipe.simulate == 0 or slices_read(recipe) > 1):
         raise TrainingError(
             "--bank holds single slices to draw from: it needs --simulate with a share above 0, "
-            "and does not go with --slices-per-input 3."
+            "and does not go with --slices-per-input 3, --thickness or --tilt."
         )
     if recipe.simulate == 0:
         return None
@@ -185,7 +190,7 @@ def load_simulation(
         return Simulation(recipe.simulate, open_bank(options.bank, sets[0], lending[0]))
     build_missing_stores(sets, processes)
     lenders = [
-        open_lender(item, theirs, recipe.slices_per_input)
+        open_lender(item, theirs, slices_read(recipe))
         for item, theirs in zip(sets, lending, strict=True)
     ]
     shares = shares_of([weight for _, weight in named_caches(options.cache)])

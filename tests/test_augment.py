@@ -27,6 +27,7 @@ from model.data.slice_row import reduce_slice
 from model.preprocess import Preprocess
 
 KINDS = [item.name for item in fields(Augmentation)]
+BESIDE = ["thickness", "tilt"]
 
 
 def only(kind: str) -> Augmentation:
@@ -79,7 +80,7 @@ def test_three_slices_an_input_lie_slice_by_slice(cached: CachedSet) -> None:
     assert torch.allclose(inputs[0].reshape(3, 3, 32, 32), alone)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in BESIDE])
 def test_every_kind_changes_the_batch_and_does_so_by_chance(cached: CachedSet, kind: str) -> None:
     torch.manual_seed(0)
     # Enough inputs for what seldom happens, and enough pixels for what is lost in them.
@@ -89,6 +90,22 @@ def test_every_kind_changes_the_batch_and_does_so_by_chance(cached: CachedSet, k
     assert not torch.equal(first, network_input(hu, placement, 96))
     assert not torch.equal(first, second)
     assert first.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", BESIDE)
+def test_other_slabs_use_up_the_slices_beside_an_input(cached: CachedSet, kind: str) -> None:
+    hu, placement = (torch.stack([part[:4, 0]] * 8) for part in batch_of(cached))
+
+    torch.manual_seed(0)
+    varied = network_input(hu, placement, 32, only(kind))
+
+    own = network_input(hu[:, 1:-1], placement[:, 1:-1], 32)
+    assert varied.shape == own.shape == (8, 6, 32, 32)
+    changed = [(a - b).abs().amax() > 0.01 for a, b in zip(varied, own, strict=True)]
+    assert any(changed)
+    # Still nearer to the slices themselves than to those below.
+    below = network_input(hu[:, :-2], placement[:, :-2], 32)
+    assert (varied - own).abs().mean() < 0.5 * (varied - below).abs().mean()
 
 
 def test_the_same_seed_gives_the_same_batch(cached: CachedSet) -> None:

@@ -83,19 +83,17 @@ def test_coarser_pixels_lose_detail_and_keep_the_rest(hu: Tensor) -> None:
     assert (varied - hu).mean().abs() < 1
 
 
-def test_thicker_slices_mix_neighbours_and_a_single_one_stays(hu: Tensor) -> None:
+def test_thicker_slices_mix_neighbours(hu: Tensor) -> None:
     mixed = scanner.thicker_slices(hu, numbers(1, 2), numbers(0, 0))
 
-    assert torch.allclose(mixed[0], hu[0])
-    assert torch.allclose(mixed[1, 1], (hu[1, 0] + 2 * hu[1, 1] + hu[1, 2]) / 4, atol=1e-3)
-    alone = scanner.thicker_slices(hu[:, 1:2], numbers(2, 2), numbers(0.5, 0))
-    assert torch.allclose(alone, hu[:, 1:2], atol=1e-3)
+    assert torch.allclose(mixed[0, 0], hu[0, 1])
+    assert torch.allclose(mixed[1, 0], (hu[1, 0] + 2 * hu[1, 1] + hu[1, 2]) / 4, atol=1e-3)
 
 
 def test_a_tilted_slice_runs_from_the_one_below_to_the_one_above() -> None:
     stack = torch.tensor([10.0, 20.0, 30.0])[None, :, None, None].expand(1, 3, 5, 4)
 
-    tilted = scanner.thicker_slices(stack, numbers(1), numbers(0.5))[0, 1]
+    tilted = scanner.thicker_slices(stack, numbers(1), numbers(0.5))[0, 0]
 
     assert torch.allclose(tilted[:, 0], torch.tensor([15.0, 17.5, 20.0, 22.5, 25.0]))
 

@@ -61,6 +61,11 @@ class Augmentation:
         In a tenth, 256 levels of a window 80 to 400 HU wide are left.
     window_jitter
         Each window's width by up to 10 %, its center by up to 5 % of the width.
+    thickness
+        Slices up to 1.6 times as thick, in half. This and the next need the slices below and above
+        as well, which take time to read and more to simulate: both are off unless asked for.
+    tilt
+        Of the gantry, so that the slice's front and back lie up to half a slice off.
     """
 
     flip: bool = True
@@ -76,6 +81,13 @@ class Augmentation:
     padding: bool = True
     eight_bit: bool = True
     window_jitter: bool = True
+    thickness: bool = False
+    tilt: bool = False
+
+    @property
+    def beside(self) -> int:
+        """How many more slices than the network sees `network_input` needs on either side."""
+        return int(self.thickness or self.tilt)
 
 
 NO_AUGMENTATION: Final = Augmentation(**{item.name: False for item in fields(Augmentation)})
@@ -89,9 +101,9 @@ def network_input(
     Parameters
     ----------
     hu
-        int16[B, C, H, H], cached crops: C slices an input.
+        int16[B, C, H, H], cached crops: C slices an input, and those that lie `beside` them.
     placement
-        float32[B, C, 3], scale and shift that put each crop into its field.
+        float32[B, C, 3], scale and shift that put each crop into its field; of as many.
     size
         Rows and columns of the network's input.
     augmentation
@@ -107,8 +119,8 @@ def network_input(
     for start in range(0, len(hu), _AT_ONCE):
         crops, places = hu[start : start + _AT_ONCE], placement[start : start + _AT_ONCE]
         theta = compose(random_affine(len(crops), augmentation).to(hu.device), places)
-        varied = vary_hu(in_field(crops, theta, finer * size), augmentation)
-        windowed = vary_windows(varied, augmentation).flatten(1, 2)
+        seen = vary_slabs(in_field(crops, theta, finer * size), augmentation)
+        windowed = vary_windows(vary_hu(seen, augmentation), augmentation).flatten(1, 2)
         made.append(normalise(coarse_mean(windowed, finer)))
     return torch.cat(made)
 
@@ -138,6 +150,18 @@ def coarse_mean(fine: Tensor, finer: int) -> Tensor:
     """Mean of every `finer` x `finer` pixels; several times as fast as `avg_pool2d` on a CPU."""
     parts = [fine[..., i::finer, j::finer] for i in range(finer) for j in range(finer)]
     return torch.stack(parts).mean(dim=0)
+
+
+def vary_slabs(hu: Tensor, augmentation: Augmentation) -> Tensor:
+    """Cut float32[B, C, H, W] otherwise along z; what lay `beside` them is used up."""
+    if not augmentation.beside:
+        return hu
+    thickness, tilt = torch.ones(len(hu)), torch.zeros(len(hu))
+    if augmentation.thickness:
+        thickness = _uniform(hu, 0.4, 1.6).clip(min=1)
+    if augmentation.tilt:
+        tilt = _uniform(hu, -0.5, 0.5)
+    return scanner.thicker_slices(hu, thickness, tilt)
 
 
 def vary_hu(hu: Tensor, augmentation: Augmentation) -> Tensor:

@@ -78,20 +78,22 @@ def thicker_slices(hu: Tensor, thickness: Tensor, tilt: Tensor) -> Tensor:
     Parameters
     ----------
     hu
-        float32[B, C, H, W], neighbours in a series; first and last stand for what lies beyond.
+        float32[B, C + 2, H, W], neighbours in a series, in one field.
     thickness
         Of the slab in slices, 1 (nothing changes) to 2.
     tilt
         How far the slab lies above the slice in the last row, and below it in the first, in
         slices (0); with half the thickness at most 1.5.
+
+    Returns
+    -------
+    float32[B, C, H, W], without the outermost two.
     """
     rows = torch.linspace(-1, 1, hu.shape[-2], device=hu.device)[:, None]
     middle, half = _each(tilt, hu) * rows, _each(thickness, hu) / 2
     above = (middle + half - 0.5).clip(min=0) / (2 * half)
     below = (half - middle - 0.5).clip(min=0) / (2 * half)
-    lower = torch.cat([hu[:, :1], hu[:, :-1]], dim=1)
-    upper = torch.cat([hu[:, 1:], hu[:, -1:]], dim=1)
-    return hu + below * (lower - hu) + above * (upper - hu)
+    return hu[:, 1:-1] * (1 - above - below) + hu[:, 2:] * above + hu[:, :-2] * below
 
 
 def head_holder(
