@@ -34,13 +34,9 @@ lint: $(TESTING) ## Check style and types
 bench: $(TESTING) ## Measure the speed of reading, analysing and serving
 	PYTHONPATH=. $(VENV)/bin/python tests/bench.py
 
-train: $(TRAINING) ## From CT-ICH (DATA=folder) to weights in RUN/weights: every step of model/README.md
-	$(VENV)/bin/python -m model.cache ct-ich --root $(DATA) --to $(RUN)/cache --size 320
-	$(VENV)/bin/python -m model.train --cache $(RUN)/cache --run $(RUN) $(RECIPE)
-	$(VENV)/bin/python -m model.train_series_head --run $(RUN)
-	$(VENV)/bin/python -m model.calibrate --run $(RUN)
-	$(VENV)/bin/python -m model.evaluate --run $(RUN)
-	$(VENV)/bin/python -m model.export --run $(RUN) --to $(RUN)/weights --version 0.0.0
+train: $(TRAINING) ## From CT-ICH (DATA=folder) to weights in RUN/weights; MINUTES=10 stops, again goes on
+	$(VENV)/bin/python -m model.pipeline --root $(DATA) --work $(RUN) --cache-size 320 $(RECIPE) \
+		$(if $(MINUTES),--minutes $(MINUTES))
 
 training-tools: $(TRAINING) ## Install what the commands of model/ need into .venv
 

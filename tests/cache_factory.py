@@ -48,7 +48,7 @@ def write_originals(root: Path, patients: int = 10, slices: int = 4, seed: int =
             bleeds = patient % 2 == 1 and 2 * number >= slices
             subtype = patient // 2 % len(SUBTYPES) if bleeds else None
             file_name = f"p{patient:03d}_{number:03d}.dcm"
-            content = _file(_head(generator, subtype), seed, patient, number)
+            content = _file(draw_head(generator, subtype), seed, patient, number)
             (root / file_name).write_bytes(content)
             labels = [str(int(one == subtype)) for one in range(len(SUBTYPES))]
             rows.append(",".join((file_name, f"p{patient:03d}", *labels)))
@@ -72,7 +72,7 @@ def _file(hu: NDArray[np.int16], seed: int, patient: int, number: int) -> bytes:
     )
 
 
-def _head(generator: np.random.Generator, subtype: int | None) -> NDArray[np.int16]:
+def draw_head(generator: np.random.Generator, subtype: int | None) -> NDArray[np.int16]:
     """Draw an oval head of noise with a skull, off the middle; `subtype` places a bright bleed."""
     down, right = np.mgrid[:PIXELS, :PIXELS] - PIXELS / 2
     oval = np.hypot((down - 4) / 26, (right + 3) / 21)

@@ -10,8 +10,9 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -148,6 +149,26 @@ def unpack(file: Path, folder: Path, on_progress: Progress = lambda _done, _tota
     TrainingError
         The file is missing, damaged or of another version, or the folder holds another cache.
     """
+    with _opened(file) as (archive, head):
+        if not _is_there(archive, folder):
+            _unpack(archive, folder, head, on_progress)
+
+
+def is_unpacked(file: Path, folder: Path) -> bool:
+    """Whether the folder holds the whole packed cache.
+
+    Raises
+    ------
+    TrainingError
+        As in `unpack`.
+    """
+    with _opened(file) as (archive, _):
+        return _is_there(archive, folder)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, Any]]]:
+    """The archive and its head; what is wrong with the file becomes one sentence."""
     try:
         with zipfile.ZipFile(file) as archive:
             head = json.loads(archive.read(PACK_FILE))
@@ -156,9 +177,7 @@ def unpack(file: Path, folder: Path, on_progress: Progress = lambda _done, _tota
                     f"{file} is of version {head['version']}, this program reads {VERSION}: pack "
                     "the cache anew."
                 )
-            description = json.loads(archive.read(DESCRIPTION_FILE))
-            if not _is_there(folder, description):
-                _unpack(archive, folder, head, on_progress)
+            yield archive, head
     except FileNotFoundError:
         raise TrainingError(
             f"There is no file {file}: make it with `python -m model.pack`."
@@ -169,11 +188,11 @@ def unpack(file: Path, folder: Path, on_progress: Progress = lambda _done, _tota
         ) from problem
 
 
-def _is_there(folder: Path, description: Mapping[str, Any]) -> bool:
+def _is_there(archive: zipfile.ZipFile, folder: Path) -> bool:
     """Whether the folder holds this very cache; another one is refused."""
     if not (folder / DESCRIPTION_FILE).exists():
         return False
-    if read_description(folder) != description:
+    if read_description(folder) != json.loads(archive.read(DESCRIPTION_FILE)):
         raise TrainingError(
             f"{folder} holds another cache than the packed one: choose another folder."
         )
