@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.calibrate import fit_temperature
+from model.data import scanner_variation as scanner
 from model.data.cached import CachedSet, open_cache
 from model.data.mixture import Pool, make_pool
 from model.data.simulated_bank import open_bank
@@ -27,8 +28,42 @@ from model.trained import load_trained
 
 _CPU: Final = torch.device("cpu")
 
-SHIFTS: Final[Mapping[str, Callable[[Tensor], Tensor]]] = {}
-"""Names of what another scanner does to Hounsfield units, and how."""
+_SEED: Final = 0
+
+
+def _strength(hu: Tensor, value: float) -> Tensor:
+    return torch.full((len(hu),), value)
+
+
+def _higher(hu: Tensor) -> Tensor:
+    return scanner.offset_and_gain(hu.float(), _strength(hu, 5), _strength(hu, 1))
+
+
+def _softer(hu: Tensor) -> Tensor:
+    return scanner.blur(hu.float(), _strength(hu, 1.2))
+
+
+def _sharper(hu: Tensor) -> Tensor:
+    edged = scanner.reconstruction_kernel(hu.float(), _strength(hu, 1), _strength(hu, 0.8))
+    return scanner.textured_noise(edged, _strength(hu, 6), _strength(hu, 0.8))
+
+
+def _coarser(hu: Tensor) -> Tensor:
+    return scanner.coarser_pixels(hu.float(), _strength(hu, 2))
+
+
+def _exported(hu: Tensor) -> Tensor:
+    return scanner.eight_bits(hu.float(), _strength(hu, 40), _strength(hu, 80))
+
+
+SHIFTS: Final[Mapping[str, Callable[[Tensor], Tensor]]] = {
+    "5 HU higher": _higher,
+    "softer kernel": _softer,
+    "sharper kernel, 6 HU of noise": _sharper,
+    "half the resolution": _coarser,
+    "8 bits of 0 to 80 HU": _exported,
+}
+"""What another scanner or an export does to cached Hounsfield units."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +116,7 @@ def judge_run(run: Path, unseen: Path | None, negative: Path | None) -> Judgemen
     pool, frame = _part(cached, parts["test"], network)
 
     def of(vary: Callable[[Tensor], Tensor] | None = None) -> pd.DataFrame:
+        torch.manual_seed(_SEED)
         logits = judge(network, pool, np.arange(len(pool)), device=_CPU, vary=vary) / temperature
         return frame.assign(**dict(zip(LOGITS, logits.T, strict=True)))
 
