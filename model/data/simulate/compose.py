@@ -16,8 +16,15 @@ from model.labels import SUBTYPES
 
 LEAST_VISIBLE_MM2: Final = 9.0
 """A slice is positive for a subtype from this area of visible blood on."""
-LEAST_EXCESS_HU_MM2: Final = 130.0
-"""And from this much brightness above brain, summed over that area."""
+LEAST_EXCESS_HU_MM2: Final = {
+    "epidural": 400.0,
+    "intraparenchymal": 220.0,
+    "intraventricular": 130.0,
+    "subarachnoid": 420.0,
+    "subdural": 400.0,
+}
+"""And from this much brightness above brain, summed over that area: more at bone and in sulci,
+where brightness varies anyway."""
 LEAST_MEAN_HU: Final = 12.0
 """And by so much on average."""
 LEAST_MEAN_SULCI_HU: Final = 9.0
@@ -93,7 +100,8 @@ def _visible(
     excess = float(own[brighter].sum()) * pixel_mm2
     sum_noise = view.noise_hu * (max(area, 1e-3) * pixel_mm2) ** 0.5
     mean = LEAST_MEAN_SULCI_HU if kind == "subarachnoid" else LEAST_MEAN_HU
-    clear = excess >= max(mean * area, LEAST_EXCESS_HU_MM2, LEAST_TO_NOISE * sum_noise)
+    least = LEAST_EXCESS_HU_MM2[kind]
+    clear = excess >= max(mean * area, least, LEAST_TO_NOISE * sum_noise)
     if area >= LEAST_VISIBLE_MM2 and clear:
         return visible
     return visible if kind == "subdural" and visible.sum() * pixel_mm2 >= LEAST_DARK_MM2 else None

@@ -1,10 +1,13 @@
 """Where the pixels of a slice lie: one frame in mm for all slices of a series."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # the demo study is made where pandas is not installed
+    import pandas as pd
 
 USUAL_PIXEL_MM = 0.35
 """A first guess for CT-ICH's 650 x 650 images, whose spacing is not recorded."""
@@ -49,7 +52,7 @@ def common_grids(z_mm: NDArray[np.floating], pixel_mm: float) -> tuple[Grid, ...
     return tuple(Grid(0.0, 0.0, pixel_mm, float(z)) for z in z_mm)
 
 
-def cached_grids(frame: pd.DataFrame, size: int) -> tuple[Grid, ...]:
+def cached_grids(frame: "pd.DataFrame", size: int) -> tuple[Grid, ...]:
     """Grids of cached slices (`CachedSet.frame`), each cut to its own head box and resized."""
     spacing = frame["spacing_row_mm"].fillna(USUAL_PIXEL_MM).to_numpy(np.float64)
     pixel = spacing * frame["box_side"].to_numpy(np.float64) / size
