@@ -1,7 +1,7 @@
 """From cached crops to a batch of the network's input, varied in Hounsfield units and in space.
 
-Everything random comes from torch's global generator: who seeds it decides the batch. Strengths
-are drawn on the CPU, whatever the device, so that every device draws alike.
+Everything random comes from torch's global generator: who seeds it decides the batch. All but the
+noise itself is drawn on the CPU, whatever the device, so that every device draws alike.
 """
 
 import math
@@ -20,8 +20,11 @@ from model.windowing import HU_MIN, MODEL_WINDOWS, apply_window
 FIELD_MM: Final = 240.0
 """Width that the network's field is taken to have: that of head scans is 200 to 260 mm."""
 
-_AT_ONCE: Final = 8
-"""Inputs varied together: their tensors stay in a processor's cache."""
+_AT_ONCE: Final = 4
+"""Inputs varied together on a CPU: their tensors stay in its cache."""
+
+_ROLLS: Final = 6
+"""As many numbers decide a kind's strength for one input, at most."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +47,15 @@ class Augmentation:
     contrast
         HU times 0.95 to 1.05, as tube voltages and beam hardening have it.
     offset
-        Some HU are added (standard deviation 3): water may lie 5 to 7 HU off (ACR, CT
-        accreditation phantom).
+        Some HU are added (standard deviation 3): accredited scanners show water up to 5, at most
+        7 HU off (McCollough et al. 2004, Medical Physics 31: 2423-2442).
     kernel
         In half, a softer or sharper reconstruction kernel: detail below 0.3 to 0.8 mm is taken
         away or up to doubled.
     resolution
         In a quarter, pixels of 0.6 to 1.8 mm.
     noise
-        Of up to 6 HU, its grain white to 1.2 mm.
+        Of up to 6 HU where it is white; its grain is up to 0.8 mm, and grainy it is weaker.
     holder
         In a quarter, a head holder or a table below the head.
     padding
@@ -115,14 +118,25 @@ def network_input(
     Sampled finer and averaged, which stands in for the antialiased resize of `Preprocess`.
     """
     finer = max(2, hu.shape[-1] // size)
+    theta = compose(random_affine(len(hu), augmentation).to(hu.device), placement)
+    chance = roll(len(hu))
+    at_once = _AT_ONCE if hu.device.type == "cpu" else max(1, len(hu))
     made = []
-    for start in range(0, len(hu), _AT_ONCE):
-        crops, places = hu[start : start + _AT_ONCE], placement[start : start + _AT_ONCE]
-        theta = compose(random_affine(len(crops), augmentation).to(hu.device), places)
-        seen = vary_slabs(in_field(crops, theta, finer * size), augmentation)
-        windowed = vary_windows(vary_hu(seen, augmentation), augmentation).flatten(1, 2)
+    for start in range(0, len(hu), at_once):
+        some = slice(start, start + at_once)
+        seen = in_field(hu[some], theta[some], finer * size)
+        varied = vary_hu(vary_slabs(seen, augmentation, chance[some]), augmentation, chance[some])
+        windowed = vary_windows(varied, augmentation, chance[some]).flatten(1, 2)
         made.append(normalise(coarse_mean(windowed, finer)))
     return torch.cat(made)
+
+
+def roll(count: int) -> Tensor:
+    """Draw what decides all strengths, float32[count, kinds, 6], 0..1.
+
+    Each kind has numbers of its own: without one, the others vary as they did with it.
+    """
+    return torch.rand(count, len(fields(Augmentation)), _ROLLS)
 
 
 def in_field(hu: Tensor, theta: Tensor, side: int) -> Tensor:
@@ -148,42 +162,51 @@ def in_field(hu: Tensor, theta: Tensor, side: int) -> Tensor:
 
 def coarse_mean(fine: Tensor, finer: int) -> Tensor:
     """Mean of every `finer` x `finer` pixels; several times as fast as `avg_pool2d` on a CPU."""
-    parts = [fine[..., i::finer, j::finer] for i in range(finer) for j in range(finer)]
-    return torch.stack(parts).mean(dim=0)
+    total = fine[..., ::finer, ::finer].clone()
+    for place in range(1, finer**2):
+        total += fine[..., place // finer :: finer, place % finer :: finer]
+    return total / finer**2
 
 
-def vary_slabs(hu: Tensor, augmentation: Augmentation) -> Tensor:
-    """Cut float32[B, C, H, W] otherwise along z; what lay `beside` them is used up."""
+def vary_slabs(hu: Tensor, augmentation: Augmentation, chance: Tensor) -> Tensor:
+    """Cut float32[B, C, H, W] otherwise along z; what lay `beside` them is used up.
+
+    Here and below, `chance` is what `roll` drew for these inputs.
+    """
     if not augmentation.beside:
         return hu
     thickness, tilt = torch.ones(len(hu)), torch.zeros(len(hu))
     if augmentation.thickness:
-        thickness = _uniform(hu, 0.4, 1.6).clip(min=1)
+        thickness = _between(0.4, 1.6, _of("thickness", chance)[0]).clip(min=1)
     if augmentation.tilt:
-        tilt = _uniform(hu, -0.5, 0.5)
+        tilt = _between(-0.5, 0.5, _of("tilt", chance)[0])
     return scanner.thicker_slices(hu, thickness, tilt)
 
 
-def vary_hu(hu: Tensor, augmentation: Augmentation) -> Tensor:
+def vary_hu(hu: Tensor, augmentation: Augmentation, chance: Tensor) -> Tensor:
     """Show float32[B, C, H, W] as other scanners might have; the tensor itself may change."""
     for kind, share, vary in _VARIATIONS:
         if getattr(augmentation, kind):
-            # Drawn on the CPU, so that no device has to be waited for.
-            some = torch.nonzero(torch.rand(len(hu)) < share).squeeze(1)
-            if len(some):
+            whether, *strengths = _of(kind, chance)
+            # Known on the CPU, so that no device has to be waited for.
+            some = torch.nonzero(whether < share).squeeze(1)
+            if len(some) == len(hu):
+                hu = vary(hu, *strengths)
+            elif len(some):
                 chosen = some.to(hu.device)
-                hu[chosen] = vary(hu[chosen])
+                hu[chosen] = vary(hu[chosen], *(strength[some] for strength in strengths))
     return hu
 
 
-def vary_windows(hu: Tensor, augmentation: Augmentation) -> Tensor:
+def vary_windows(hu: Tensor, augmentation: Augmentation, chance: Tensor) -> Tensor:
     """Window float32[B, C, H, H] into float32[B, C, 3, H, H], range 0..1."""
     channels = []
-    for window in MODEL_WINDOWS:
+    rolls = _of("window_jitter", chance)
+    for window, roll_width, roll_center in zip(MODEL_WINDOWS, rolls[::2], rolls[1::2], strict=True):
         seen = hu
         if augmentation.window_jitter:
-            width = _uniform(hu, 0.9, 1.1)
-            center = window.center + _uniform(hu, -0.05, 0.05) * window.width
+            width = _between(0.9, 1.1, roll_width)
+            center = window.center + _between(-0.05, 0.05, roll_center) * window.width
             # Seen through the fixed window, this is HU through the varied one.
             seen = scanner.offset_and_gain(hu, window.center - center / width, 1 / width)
         channels.append(apply_window(seen, window))
@@ -228,48 +251,53 @@ def compose(affine: Tensor, placement: Tensor) -> Tensor:
     return theta + offset
 
 
-def _holder(hu: Tensor) -> Tensor:
+def _holder(hu: Tensor, *rolls: Tensor) -> Tensor:
     return scanner.head_holder(
         hu,
-        holder_hu=_uniform(hu, -500, 300),
-        radius=0.5 * 4 ** _uniform(hu, 0, 1),
-        lowest=_uniform(hu, 0.92, 1.02),
-        across=_uniform(hu, 0.45, 0.55),
-        shell=_uniform(hu, 1, 4) * _pixels_a_mm(hu),
+        holder_hu=_between(-500, 300, rolls[0]),
+        radius=0.5 * 4 ** rolls[1],
+        lowest=_between(0.92, 1.02, rolls[2]),
+        across=_between(0.45, 0.55, rolls[3]),
+        shell=_between(1, 4, rolls[4]) * _pixels_a_mm(hu),
     )
 
 
-def _resolution(hu: Tensor) -> Tensor:
-    return scanner.coarser_pixels(hu, _uniform(hu, 0.6, 1.8) * _pixels_a_mm(hu))
+def _resolution(hu: Tensor, *rolls: Tensor) -> Tensor:
+    return scanner.coarser_pixels(hu, _between(0.6, 1.8, rolls[0]) * _pixels_a_mm(hu))
 
 
-def _kernel(hu: Tensor) -> Tensor:
-    sigma = _uniform(hu, 0.3, 0.8) * _pixels_a_mm(hu)
-    return scanner.reconstruction_kernel(hu, _uniform(hu, -1, 1), sigma)
+def _kernel(hu: Tensor, *rolls: Tensor) -> Tensor:
+    sigma = _between(0.3, 0.8, rolls[0]) * _pixels_a_mm(hu)
+    return scanner.reconstruction_kernel(hu, _between(-1, 1, rolls[1]), sigma)
 
 
-def _noise(hu: Tensor) -> Tensor:
-    grain = _uniform(hu, 0, 1.2) * _pixels_a_mm(hu)
-    return scanner.textured_noise(hu, _uniform(hu, 0, 6), grain)
+def _noise(hu: Tensor, *rolls: Tensor) -> Tensor:
+    grain_mm = _between(0, 0.8, rolls[0])
+    # A kernel that smooths noise also takes most of it away.
+    deviation = _between(0, 6, rolls[1]) / (1 + grain_mm)
+    return scanner.textured_noise(hu, deviation, grain_mm * _pixels_a_mm(hu))
 
 
-def _contrast(hu: Tensor) -> Tensor:
-    return scanner.offset_and_gain(hu, torch.zeros(len(hu)), _uniform(hu, 0.95, 1.05))
+def _contrast(hu: Tensor, *rolls: Tensor) -> Tensor:
+    gain = _between(0.95, 1.05, rolls[0])
+    return scanner.offset_and_gain(hu, torch.zeros_like(gain), gain)
 
 
-def _offset(hu: Tensor) -> Tensor:
-    return scanner.offset_and_gain(hu, 3 * torch.randn(len(hu)), torch.ones(len(hu)))
+def _offset(hu: Tensor, *rolls: Tensor) -> Tensor:
+    # The normal distribution at this share, within 3 standard deviations.
+    offset = 3 * torch.special.ndtri(_between(0.0013, 0.9987, rolls[0]))
+    return scanner.offset_and_gain(hu, offset, torch.ones_like(offset))
 
 
-def _padding(hu: Tensor) -> Tensor:
-    return scanner.padding(hu, torch.zeros(len(hu)), _uniform(hu, 0.5, 0.58))
+def _padding(hu: Tensor, *rolls: Tensor) -> Tensor:
+    return scanner.padding(hu, torch.zeros_like(rolls[0]), _between(0.5, 0.58, rolls[0]))
 
 
-def _eight_bit(hu: Tensor) -> Tensor:
-    return scanner.eight_bits(hu, _uniform(hu, 30, 60), 80 * 5 ** _uniform(hu, 0, 1))
+def _eight_bit(hu: Tensor, *rolls: Tensor) -> Tensor:
+    return scanner.eight_bits(hu, _between(30, 60, rolls[0]), 80 * 5 ** rolls[1])
 
 
-_VARIATIONS: Final[tuple[tuple[str, float, Callable[[Tensor], Tensor]], ...]] = (
+_VARIATIONS: Final[tuple[tuple[str, float, Callable[..., Tensor]], ...]] = (
     ("holder", 0.25, _holder),
     ("resolution", 0.25, _resolution),
     ("kernel", 0.5, _kernel),
@@ -282,9 +310,14 @@ _VARIATIONS: Final[tuple[tuple[str, float, Callable[[Tensor], Tensor]], ...]] = 
 """Switch of `Augmentation`, share of inputs, and how; in the order in which scanners come to it."""
 
 
-def _uniform(like: Tensor, low: float, high: float) -> Tensor:
-    """One number an input, float32[B]."""
-    return torch.rand(len(like)) * (high - low) + low
+def _of(kind: str, chance: Tensor) -> tuple[Tensor, ...]:
+    """A kind's own numbers, six of float32[B]."""
+    names = [item.name for item in fields(Augmentation)]
+    return chance[:, names.index(kind)].unbind(1)
+
+
+def _between(low: float, high: float, rolled: Tensor) -> Tensor:
+    return low + (high - low) * rolled
 
 
 def _pixels_a_mm(hu: Tensor) -> float:

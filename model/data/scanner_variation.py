@@ -17,7 +17,7 @@ _BODY_HU: Final = -400.0
 
 def offset_and_gain(hu: Tensor, offset_hu: Tensor, gain: Tensor) -> Tensor:
     """Calibrate otherwise: HU times `gain` (1), plus `offset_hu` (0)."""
-    return hu * _each(gain, hu) + _each(offset_hu, hu)
+    return torch.addcmul(_each(offset_hu, hu), hu, _each(gain, hu))
 
 
 def blur(hu: Tensor, sigma_pixels: Tensor) -> Tensor:
