@@ -85,7 +85,7 @@ def _interval(one: Rows, other: Rows, counts: Counts) -> list[float]:
 
 # -------------------------------------------------------------------------------------- table
 
-HEAD: Final = (
+FIGURE_HEAD: Final = (
     "experiment",
     "patients",
     "AUC any",
@@ -98,6 +98,7 @@ HEAD: Final = (
     "ge-head: mean P(any)",
     "min",
 )
+RECIPE_HEAD: Final = ("experiment", "question", "options of `model.train`")
 
 
 def line_of(name: str, result: Mapping[str, Any]) -> list[str]:
@@ -119,9 +120,9 @@ def line_of(name: str, result: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def markdown_table(lines: Sequence[Sequence[str]]) -> str:
-    """The table as Markdown."""
-    rows = [HEAD, ["---"] * len(HEAD), *lines]
+def markdown_table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table as Markdown."""
+    rows = [head, ["---"] * len(head), *lines]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 

@@ -6,6 +6,7 @@ on where it stopped; `table.md` is written anew after each experiment.
 """
 
 import argparse
+import json
 import os
 import shlex
 import subprocess
@@ -23,7 +24,15 @@ from rich.console import Console
 from model.data.cached import open_cache
 from model.data.folds import read_or_make_folds
 from model.errors import TrainingError
-from model.experiment_figures import LOGITS, figures_of, gain, line_of, markdown_table
+from model.experiment_figures import (
+    FIGURE_HEAD,
+    LOGITS,
+    RECIPE_HEAD,
+    figures_of,
+    gain,
+    line_of,
+    markdown_table,
+)
 from model.experiment_judging import Judgement, judge_run
 from model.files import write_atomically, write_json
 from model.labels import LABELS
@@ -225,8 +234,8 @@ def main(arguments: list[str] | None = None) -> None:
     cached = open_cache(options.cache)
     # Made before several trainings want to make them at once.
     read_or_make_folds(options.folds or options.cache / "folds.csv", [cached.frame])
-    lines = []
-    for experiment in chosen(read_plan(options.plan), options.names):
+    plan = read_plan(options.plan)
+    for experiment in chosen(plan, options.names):
         console.print(f"{experiment.name}: {experiment.question}", soft_wrap=True)
         with ThreadPoolExecutor(options.processes) as pool:
             list(pool.map(lambda r, e=experiment: train_one(e, r, options), options.rotations))
@@ -235,9 +244,24 @@ def main(arguments: list[str] | None = None) -> None:
             for rotation in options.rotations
         ]
         result = measured(experiment, options, judgements)
-        lines.append(line_of(experiment.name, result))
-        console.print("  ".join(lines[-1]), soft_wrap=True)
-        write_atomically(options.to / TABLE_FILE, (markdown_table(lines) + "\n").encode())
+        console.print("  ".join(line_of(experiment.name, result)), soft_wrap=True)
+        write_atomically(options.to / TABLE_FILE, table_of(plan, options.to).encode())
+
+
+def table_of(plan: Sequence[Experiment], folder: Path) -> str:
+    """What was found so far, as Markdown: a table of figures, then one of recipes."""
+    found = {}
+    for experiment in plan:
+        path = folder / experiment.name / RESULT_FILE
+        if path.exists():
+            found[experiment.name] = json.loads(path.read_text())
+    lines = [line_of(name, result) for name, result in found.items()]
+    recipes = [
+        [name, result["question"], f"`{' '.join(result['options'])}`"]
+        for name, result in found.items()
+    ]
+    figures = markdown_table(FIGURE_HEAD, lines)
+    return f"{figures}\n\n{markdown_table(RECIPE_HEAD, recipes)}\n"
 
 
 if __name__ == "__main__":
