@@ -8,11 +8,13 @@ import pandas as pd
 import pytest
 
 from cache_factory import write_cache
-from model import experiments
 from model.data.cached import open_cache
 from model.errors import TrainingError
-from model.experiment_figures import COLUMNS, LOGITS, figures_of, gain
-from model.experiments import parse_arguments, read_plan, training_command
+from model.experiments import __main__ as experiments
+from model.experiments.__main__ import parse_arguments, training_command
+from model.experiments.figures import COLUMNS, LOGITS, figures_of, gain
+from model.experiments.plan import PLAN as OWN_PLAN
+from model.experiments.plan import read_plan
 from model.labels import LABELS
 
 PLAN = """
@@ -139,7 +141,7 @@ def test_a_gain_is_measured_on_slices_that_both_judged() -> None:
 
 
 def test_the_plan_of_the_project_can_be_read() -> None:
-    plan = read_plan(experiments.PLAN)
+    plan = read_plan(OWN_PLAN)
     names = [experiment.name for experiment in plan]
 
     assert len(set(names)) == len(names)

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from cache_factory import write_cache
-from model import looks
 from model.data.cached import open_cache
 from model.data.folds import parts_of, read_or_make_folds
+from model.experiments import looks
 
 
 @pytest.fixture(scope="module")

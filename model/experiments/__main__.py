@@ -1,20 +1,17 @@
 """Train recipes in cross-validation and compare them: which one does best on what it never saw?
 
 ``python -m model.experiments --cache C --to F [NAME ...]``. The recipes stand in a plan
-(`experiments.toml` beside this file): options of `model.train`, by name. Run it again, and it goes
+(`recipes.toml` beside this file): options of `model.train`, by name. Run it again, and it goes
 on where it stopped; `table.md` is written anew after each experiment.
 """
 
 import argparse
 import json
 import os
-import shlex
 import subprocess
 import sys
-import tomllib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +21,7 @@ from rich.console import Console
 from model.data.cached import open_cache
 from model.data.folds import read_or_make_folds
 from model.errors import TrainingError
-from model.experiment_figures import (
+from model.experiments.figures import (
     FIGURE_HEAD,
     LOGITS,
     RECIPE_HEAD,
@@ -33,61 +30,14 @@ from model.experiment_figures import (
     line_of,
     markdown_table,
 )
-from model.experiment_judging import Judgement, judge_run
+from model.experiments.judging import Judgement, judge_run
+from model.experiments.plan import PLAN, Experiment, chosen, read_plan
 from model.files import write_atomically, write_json
 from model.labels import LABELS
 
-PLAN: Final = Path(__file__).with_name("experiments.toml")
 TABLE_FILE: Final = "table.md"
 RESULT_FILE: Final = "experiment.json"
 _RUN_LOG: Final = "output.txt"
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """A recipe of the plan.
-
-    Parameters
-    ----------
-    name
-        Of its folder and its line.
-    question
-        What it is to answer, in words.
-    options
-        Of `model.train`, after those that all share; ``{weights}``, ``{bank}`` and ``{to}`` stand
-        for what the command line says, ``{rotation}`` for the number of the rotation.
-    against
-        The experiment that it is compared with; empty for none.
-    """
-
-    name: str
-    question: str
-    options: tuple[str, ...]
-    against: str
-
-
-def read_plan(path: Path) -> list[Experiment]:
-    """Read the recipes of a plan.
-
-    Raises
-    ------
-    TrainingError
-        It is missing or not in its form.
-    """
-    try:
-        content = tomllib.loads(path.read_text())
-        common = shlex.split(content["common"]["options"])
-        return [
-            Experiment(
-                name,
-                entry["question"],
-                (*common, *shlex.split(entry["options"])),
-                entry.get("against", ""),
-            )
-            for name, entry in content["experiment"].items()
-        ]
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise TrainingError(f"The plan {path} cannot be read: {problem!r}.") from problem
 
 
 # ---------------------------------------------------------------------------------- arguments
@@ -100,33 +50,16 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("names", nargs="*", help="experiments of the plan (all)")
     add("--cache", type=Path, required=True, help="that all are trained and measured on")
     add("--to", type=Path, required=True, help="folder for runs and the table")
-    add("--plan", type=Path, default=PLAN, help="the recipes (experiments.toml beside this)")
+    add("--plan", type=Path, default=PLAN, help="the recipes (recipes.toml beside this)")
     add("--weights", type=Path, help="pretrained weights, for recipes that name them")
     add("--bank", type=Path, help="simulated slices, for recipes that draw from them")
     add("--unseen", type=Path, help="a bank of another seed, to judge")
     add("--negative", type=Path, help="a cache without hemorrhage from elsewhere, to judge")
-    add("--folds", type=Path, help="instead of the cache's, as of `model.looks`")
+    add("--folds", type=Path, help="instead of the cache's, as of `model.experiments.looks`")
     add("--rotations", type=int, nargs="+", default=[0, 1, 2, 3, 4], help="(0 1 2 3 4)")
     add("--processes", type=int, default=2, help="trainings at a time, cores shared (2)")
     add("--draws", type=int, default=1000, help="resamples for intervals (1000)")
     return parser.parse_args(arguments)
-
-
-def chosen(plan: Sequence[Experiment], names: Sequence[str]) -> list[Experiment]:
-    """The experiments of these names, or all.
-
-    Raises
-    ------
-    TrainingError
-        A name is not in the plan.
-    """
-    by_name = {experiment.name: experiment for experiment in plan}
-    unknown = [name for name in names if name not in by_name]
-    if unknown:
-        raise TrainingError(
-            f"The plan has no experiment {unknown[0]}: it has {', '.join(by_name)}."
-        )
-    return [by_name[name] for name in names or by_name]
 
 
 # ----------------------------------------------------------------------------------- training

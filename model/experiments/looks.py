@@ -1,7 +1,7 @@
 """Folds that hold out the patients whose images look alike: how does a recipe do on another look?
 
-``python -m model.looks --cache C --to FOLDER`` writes one `folds-<look>.csv` for each look, for
-`model.train --folds`: in rotation 0 its fifth of the patients is the test part.
+``python -m model.experiments.looks --cache C --to FOLDER`` writes one `folds-<look>.csv` for each
+look, for `model.train --folds`: in rotation 0 its fifth of the patients is the test part.
 """
 
 import argparse

@@ -19,7 +19,7 @@ from model.data import scanner_variation as scanner
 from model.data.cached import CachedSet, open_cache
 from model.data.mixture import Pool, make_pool
 from model.data.simulated_bank import open_bank
-from model.experiment_figures import LOGITS
+from model.experiments.figures import LOGITS
 from model.judging import judge
 from model.labels import LABELS
 from model.metrics import auc
@@ -73,7 +73,7 @@ class Judgement:
     Parameters
     ----------
     test
-        Of its test patients, with `model.experiment_figures.COLUMNS`; logits are calibrated on the
+        Of its test patients, with `model.experiments.figures.COLUMNS`; logits are calibrated on the
         patients of the calibrate part.
     shifted
         The same after each of `SHIFTS`.

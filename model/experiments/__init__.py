@@ -1,0 +1,1 @@
+"""Recipes compared by cross-validation, on what they never saw."""
