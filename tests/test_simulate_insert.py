@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.data.phantom import HeadPhantom, simulate_slice
 from model.data.simulate.epidural import Epidural
 from model.data.simulate.grid import common_grids
 from model.data.simulate.insert import (
@@ -19,9 +18,11 @@ from model.data.simulate.insert import (
 from model.data.simulate.lesion import Lesion
 from model.data.simulate.look_alikes import LOOK_ALIKES, draw_look_alike
 from model.data.simulate.series_anatomy import INSIDE, SeriesAnatomy, series_anatomy
+from model.data.synthetic.scan import Scan
+from model.data.synthetic.series import make_series
 from model.labels import LABELS, SUBTYPES
 
-HEAD = HeadPhantom(n_slices=26, spacing_mm=5, pixels=160)
+HEAD = Scan(n_slices=26, pixels=160)
 Z_MM = np.array([HEAD.position_mm(index)[2] for index in range(HEAD.n_slices)])
 MIDDLE = 12
 """A slice through the ventricles."""
@@ -29,7 +30,7 @@ MIDDLE = 12
 
 @cache
 def head() -> NDArray[np.int16]:
-    return np.stack([simulate_slice(HEAD, index) for index in range(HEAD.n_slices)])
+    return make_series(4, HEAD).hu
 
 
 @cache

@@ -22,16 +22,16 @@ class BloodAge:
 
 
 def draw_age(rng: np.random.Generator) -> BloodAge:
-    """Draw an age: acute 50 to 85 HU, subacute as bright as brain, chronic 10 to 30, or mixed.
+    """Draw an age: acute 46 to 82 HU, subacute as bright as brain, chronic 10 to 30, or mixed.
 
     In outline after Lee et al. 1997 (The computed tomographic attenuation and the age of subdural
     hematomas, Journal of Korean Medical Science 12: 353-359) and Osborn's Brain.
     """
     chance = rng.random()
-    if chance < 0.66:
-        hu = float(rng.uniform(54, 78))
+    if chance < 0.62:
+        hu = float(rng.uniform(46, 76))
         return BloodAge("acute", hu, hu + float(rng.uniform(0, 6)), float(rng.uniform(1.5, 4)))
-    if chance < 0.72:
+    if chance < 0.7:
         hu = float(rng.uniform(38, 48))
         return BloodAge("near isodense", hu, hu + float(rng.uniform(0, 10)), 3.0)
     if chance < 0.9:

@@ -7,6 +7,7 @@ import numpy as np
 
 from model.data.simulate.artefacts import beam_hardening, metal_streaks, motion
 from model.data.simulate.bone_gap import bone_gap
+from model.data.simulate.dura import dense_dura, dense_tentorium, dense_transverse_sinus
 from model.data.simulate.head_frame import HeadFrame
 from model.data.simulate.lesion import Lesion
 from model.data.simulate.mimics import (
@@ -14,8 +15,6 @@ from model.data.simulate.mimics import (
     calcified_ganglia,
     calcified_pineal,
     calcified_plexus,
-    dense_dura,
-    dense_transverse_sinus,
     dense_vessel,
     old_infarct,
     partial_volume,
@@ -33,6 +32,7 @@ LOOK_ALIKES: Final[dict[str, Draw]] = {
     "partial volume": partial_volume,
     "dense dura": dense_dura,
     "dense transverse sinus": dense_transverse_sinus,
+    "dense tentorium": dense_tentorium,
     "atrophy": atrophy,
     "scalp hematoma": scalp_hematoma,
     "bone gap": bone_gap,

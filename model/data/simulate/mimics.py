@@ -11,7 +11,6 @@ from model.data.simulate.head_frame import HeadFrame
 from model.data.simulate.lesion import Deposit, Still
 from model.data.simulate.noise import noise_plane
 from model.data.simulate.slice_view import Shift, SliceView, edge_share
-from model.data.simulate.subdural import fissure
 
 
 def _blob(
@@ -137,99 +136,6 @@ def partial_volume(frame: HeadFrame, rng: np.random.Generator) -> list[PartialVo
     half = (float(rng.uniform(15, 32)), float(rng.uniform(15, 32)), float(rng.uniform(4, 9)))
     width, share = float(rng.uniform(1.5, 5)), float(rng.uniform(0.25, 0.9))
     return [PartialVolume(place, half, width, share, noise_shift(rng))]
-
-
-@dataclass(frozen=True)
-class DenseDura(Still):
-    """A falx (and the sagittal sinus at its end) denser than usual, partly ossified."""
-
-    half_mm: float
-    hu: float
-    sinus_hu: float
-    sinus_mm: float
-    spots_hu: float
-    seed: Spot
-    kind: str = "dense falx and sinus"
-
-    def describe(self) -> str:
-        return f"{self.kind}, {self.hu:.0f} HU"
-
-    def deposit(self, view: SliceView) -> Deposit | None:
-        box = view.head_box
-        across, along = view.tissue_places(box)
-        x, y = view.places(box)
-        bow = 0.9 * noise_plane(x, y, view.grid.z_mm, 60.0, self.seed, octaves=1)
-        line = edge_share(self.half_mm - np.abs(across - bow), view.grid.pixel_mm)
-        share = 0.75 * line * fissure(view, box)
-        hu = np.full(across.shape, self.hu, np.float32)
-        rough = noise_plane(x, y, view.grid.z_mm, 9.0, self.seed)
-        hu += self.spots_hu * np.clip(rough - 1.2, 0, 1)
-        if self.sinus_mm and view.below < 92:
-            depth = view.depth_mm[box.part]
-            # A triangle with its base on the bone.
-            wide = self.sinus_mm * (1 - depth / (1.7 * self.sinus_mm))
-            sinus = edge_share(np.minimum(wide - np.abs(across), depth), view.grid.pixel_mm)
-            sinus = sinus * (along > 30)
-            hu = np.where(sinus > share, self.sinus_hu, hu)
-            share = np.maximum(share, sinus)
-        share = np.asarray(share * view.inside[box.part], np.float32)
-        return Deposit(box, share, np.asarray(hu, np.float32))
-
-
-def dense_dura(frame: HeadFrame, rng: np.random.Generator) -> list[DenseDura]:  # noqa: ARG001
-    return [
-        DenseDura(
-            half_mm=float(rng.uniform(0.5, 1.2)),
-            hu=float(rng.uniform(48, 66)),
-            sinus_hu=float(rng.uniform(48, 66)),
-            sinus_mm=float(rng.uniform(3, 6.5)) if rng.random() < 0.6 else 0.0,
-            spots_hu=float(rng.uniform(60, 300)) if rng.random() < 0.3 else 0.0,
-            seed=noise_shift(rng),
-        )
-    ]
-
-
-@dataclass(frozen=True)
-class DenseTransverseSinus(Still):
-    """Blood in a transverse sinus, dense: a band on the occipital bone that is no hematoma."""
-
-    side: int
-    middle_below: float
-    half_below: float
-    thick_mm: float
-    hu: float
-    kind: str = "dense transverse sinus"
-
-    def describe(self) -> str:
-        return f"{self.kind}, {self.hu:.0f} HU"
-
-    def deposit(self, view: SliceView) -> Deposit | None:
-        height = 1 - ((view.below - self.middle_below) / self.half_below) ** 2
-        if height <= 0:
-            return None
-        box = view.head_box
-        across, along = view.head_places(box)
-        thick = self.thick_mm * np.sqrt(height)
-        outward = across * self.side
-        share = edge_share(thick - view.depth_mm[box.part], view.grid.pixel_mm)
-        share *= np.clip((outward - 4) / 4, 0, 1) * np.clip((58 - outward) / 5, 0, 1)
-        share *= np.clip((along - 34) / 5, 0, 1) * view.inside[box.part]
-        return Deposit(box, np.asarray(share, np.float32), self.hu)
-
-
-def dense_transverse_sinus(
-    frame: HeadFrame,  # noqa: ARG001
-    rng: np.random.Generator,
-) -> list[DenseTransverseSinus]:
-    return [
-        DenseTransverseSinus(
-            side=1 if rng.random() < 0.6 else -1,
-            middle_below=float(rng.uniform(88, 100)),
-            half_below=float(rng.uniform(4, 7)),
-            thick_mm=float(rng.uniform(3.5, 6.5)),
-            hu=float(rng.uniform(48, 66)),
-        )
-    ]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from scipy import ndimage
 from model.data.simulate.blood import BloodAge, blood_hu, draw_age
 from model.data.simulate.box import Box, twice
 from model.data.simulate.chance import Spot, log_uniform, noise_shift, slice_z
+from model.data.simulate.dura import beyond_notch, fissure, tentorium
 from model.data.simulate.lesion import Collection, Deposit, Still
 from model.data.simulate.noise import noise_plane
 from model.data.simulate.series_anatomy import SeriesAnatomy
@@ -17,6 +18,10 @@ from model.data.simulate.slice_view import Shift, SliceView, edge_share
 
 _RADIUS_MM: Final = 68.0
 """Of the convexity of a usual head: turns angles into lengths."""
+_THICKEST: Final = 0.22
+"""Of half the length."""
+_BASE: Final = 85.0
+"""mm of a usual head below the vertex."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,8 @@ class ConvexitySubdural(Collection):
         height = self.height(z) ** 2
         inner = 1 - ends - height
         x, y = view.places(box)
-        wave = noise_plane(x, y, z, 26.0, self.seed, octaves=1)
-        taper = np.sign(inner) * np.sqrt(np.abs(inner))
+        wave = noise_plane(x, y, z, 26.0, self.seed, octaves=2)
+        taper = np.sign(inner) * np.abs(inner) ** 0.6
         midline = np.clip((across * self.side - 1.5) / 5, -0.4, 1)
         thick = self.thick_mm * taper * (1 + 0.22 * np.clip(wave, -2, 2))
         return np.asarray(np.minimum(thick, np.maximum(thick, 0.1) * midline), np.float32)
@@ -68,9 +73,12 @@ class ConvexitySubdural(Collection):
         inward_along = right * second[0] + down * second[1]
         length = np.sqrt(across**2 + along**2) + 1e-3
         outward = -(inward_across * across + inward_along * along) / length
-        there = np.clip((outward[::2, ::2] - 0.2) / 0.3, 0, 1) * np.sqrt(
+        there = np.clip((outward[::2, ::2] - 0.3) / 0.3, 0, 1) * np.sqrt(
             np.clip(clear[::2, ::2], 0, 1)
         )
+        if view.below > _BASE:
+            # There the bone near the middle is the petrous one and the clivus.
+            there *= np.clip((length[::2, ::2] - 46) / 8, 0, 1)
         # It ends gradually, not where the nearest bone is another one.
         there = ndimage.gaussian_filter(there, 1.8 / view.grid.pixel_mm)
         return twice(there)[: outward.shape[0], : outward.shape[1]]
@@ -156,16 +164,6 @@ class FalxSubdural(Still, Collection):
         return Deposit(box, share, blood_hu(self.age, view, box, self.seed))
 
 
-def fissure(view: SliceView, box: Box) -> NDArray[np.float32]:
-    """1 where the falx stands between the hemispheres: not through corpus callosum or deeper."""
-    _, along = view.head_places(box)
-    open_from = np.interp(view.below, [46, 56, 76, 92], [-40.0, 30.0, 38.0, 70.0])
-    open_to = np.interp(view.below, [46, 56, 76, 92], [40.0, -34.0, -42.0, -70.0])
-    behind = np.clip((along - open_from) / 4, 0, 1)
-    before = np.clip((open_to - along) / 4, 0, 1)
-    return np.asarray(np.maximum(behind, before), np.float32)
-
-
 @dataclass(frozen=True)
 class TentorialSubdural(Still):
     """A layer on one leaf of the tentorium: a band with a sharp inner and a fading outer border.
@@ -205,15 +203,13 @@ class TentorialSubdural(Still):
         total = np.zeros(across.shape, np.float32)
         levels = view.levels(4)
         wave = noise_plane(x, y, view.grid.z_mm, 24.0, self.seed, octaves=2)
+        leaf = tentorium(self.apex_below, self.slope, outward, along) + 2.2 * wave
+        thick = self.thick_mm * (1 + 0.3 * wave)
         for z in levels:
-            # The leaf rises to the front, where its edge goes around the brain stem.
-            bent = outward * (1.25 - outward / 130)
-            leaf = self.apex_below + self.slope * bent + 0.12 * (along - 25) + 2.2 * wave
             above = leaf - view.frame.below_vertex(z)
-            thick = self.thick_mm * (1 + 0.3 * wave)
             total += edge_share(np.minimum(above, thick - above), 2 * view.grid.pixel_mm)
-        behind = np.clip((along - 12) / 8, 0, 1) * np.clip((outward - 2) / 3, 0, 1)
-        share = total / len(levels) * behind * view.inside[box.part]
+        edge = np.clip((outward - 1) / 2, 0, 1) * beyond_notch(outward, along)
+        share = total / len(levels) * edge * view.inside[box.part]
         if share.max(initial=0) < 0.25:
             return None
         return Deposit(box, np.asarray(share, np.float32), blood_hu(self.age, view, box, self.seed))
@@ -243,25 +239,28 @@ def draw_subdural(anatomy: SeriesAnatomy, index: int, rng: np.random.Generator) 
             seed=noise_shift(rng),
         )
     if chance < 0.32 and 68 < below < 98:
-        hu = float(rng.uniform(55, 74))
+        hu = float(rng.uniform(50, 72))
         return TentorialSubdural(
             side=side,
             apex_below=float(np.clip(below - rng.uniform(2, 22), 60, 80)),
             slope=float(rng.uniform(0.6, 0.95)),
-            thick_mm=float(rng.uniform(4.0, 10.0)),
+            thick_mm=log_uniform(rng, 2.5, 9),
             age=BloodAge("acute", hu, hu, 2.5),
             seed=noise_shift(rng),
         )
     height = float(rng.uniform(14, 50))
     age = draw_age(rng)
+    half_angle = log_uniform(rng, 0.2, 1.3)
+    # What is no brighter than brain is only seen where it is thick.
+    thick = log_uniform(rng, 2.2 if age.name == "acute" else 5.0, 18)
     return ConvexitySubdural(
         side=side,
         angle=float(rng.uniform(0.6, 2.5)),
-        half_angle=float(rng.uniform(0.4, 1.3)),
+        half_angle=half_angle,
         z_mm=slice_z(anatomy, index, rng, height),
         half_height_mm=height,
-        # What is no brighter than brain is only seen where it is thick.
-        thick_mm=log_uniform(rng, 2.4 if age.name == "acute" else 5.0, 18),
+        # A short and thick one would be the lens of an epidural hematoma.
+        thick_mm=min(thick, _THICKEST * half_angle * _RADIUS_MM),
         age=age,
         seed=noise_shift(rng),
     )
