@@ -11,11 +11,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
+import torch
 from rich.console import Console
 
 from model.data.cached import open_cache
@@ -126,6 +129,16 @@ def train_one(experiment: Experiment, rotation: int, options: argparse.Namespace
 # ----------------------------------------------------------------------------------- measuring
 
 
+def judge_all(experiment: Experiment, options: argparse.Namespace) -> list[Judgement]:
+    """Judge every rotation, as many at a time as are trained, in processes of one thread."""
+    runs = [run_folder(options, experiment, rotation) for rotation in options.rotations]
+    with ProcessPoolExecutor(
+        options.processes, get_context("spawn"), torch.set_num_threads, (1,)
+    ) as pool:
+        also = partial(judge_run, unseen=options.unseen, negative=options.negative)
+        return list(pool.map(also, runs))
+
+
 def measured(
     experiment: Experiment, options: argparse.Namespace, judgements: Sequence[Judgement]
 ) -> dict[str, Any]:
@@ -172,10 +185,7 @@ def main(arguments: list[str] | None = None) -> None:
         console.print(f"{experiment.name}: {experiment.question}", soft_wrap=True)
         with ThreadPoolExecutor(options.processes) as pool:
             list(pool.map(lambda r, e=experiment: train_one(e, r, options), options.rotations))
-        judgements = [
-            judge_run(run_folder(options, experiment, rotation), options.unseen, options.negative)
-            for rotation in options.rotations
-        ]
+        judgements = judge_all(experiment, options)
         result = measured(experiment, options, judgements)
         console.print("  ".join(line_of(experiment.name, result)), soft_wrap=True)
         write_atomically(options.to / TABLE_FILE, table_of(plan, options.to).encode())
