@@ -28,7 +28,7 @@ def held_out(network: HemorrhageNetwork, job: Job, epoch: int) -> tuple[float, f
     own = np.arange(processes.rank, len(pool), processes.world)
     judged = judge(
         network,
-        pool,
+        job.resident.samples(pool) if job.resident else pool,
         own,
         device=processes.device,
         batch_size=job.recipe.batch_size,

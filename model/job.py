@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from model.data.resident import ResidentPixels
 from model.distributed import Processes
 from model.network import HemorrhageNetwork
 from model.recipe import Recipe
@@ -24,6 +25,7 @@ class Job:
     checkpoint_seconds: float
     deadline: float
     teacher: HemorrhageNetwork | None = None
+    resident: ResidentPixels | None = None
 
     @property
     def slices_a_step(self) -> int:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from model.data.augment import network_input
 from model.data.batches import Numbered, read_batches
+from model.data.resident import ResidentSamples
 from model.labels import LABELS
 from model.network import HemorrhageNetwork
 
@@ -18,7 +19,7 @@ BATCH = 64
 @torch.inference_mode()
 def judge(
     network: HemorrhageNetwork,
-    samples: Numbered,
+    samples: Numbered | ResidentSamples,
     numbers: NDArray[np.int64],
     *,
     device: torch.device,
@@ -34,7 +35,7 @@ def judge(
     network
         On the device, in evaluation mode.
     samples
-        A pool or a bank.
+        A pool or a bank, or what of them is resident.
     numbers
         int64[n].
     device, batch_size, workers

@@ -21,8 +21,9 @@ from torch.nn import functional
 
 from model.checkpoint import BEST, LAST, load_checkpoint, require_same
 from model.data.augment import network_input
-from model.data.batches import Batch, read_batches
+from model.data.batches import read_batches
 from model.data.mixture import epoch_length
+from model.data.resident import Batch
 from model.data.simulated_draws import epoch_draws
 from model.distributed import Processes, joined_processes
 from model.errors import TrainingError
@@ -31,6 +32,7 @@ from model.held_out import held_out
 from model.job import Job, casting
 from model.optimisation import update_average
 from model.recipe import Recipe, add_recipe_arguments, recipe_from
+from model.residency import CHOICES, resident_pixels
 from model.teacher import load_teacher, softened
 from model.training_data import load_data
 from model.training_log import EpochRow, peak_memory_mb, record, training_bar
@@ -51,6 +53,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--rotation", type=int, default=0, help="0 to 4: which folds are held out (0)")
     add("--device", default="auto", help="auto, cpu or cuda (auto)")
     add("--workers", type=int, help="reading processes (4 on a GPU, 0 on a CPU)")
+    add("--resident", choices=CHOICES, default="auto", help="keep the pixels on the device (auto)")
     add("--checkpoint-minutes", type=float, default=10, help="between checkpoints (10)")
     add("--minutes", type=float, default=math.inf, help="then stop; run again to go on")
     add_recipe_arguments(parser)
@@ -80,7 +83,8 @@ def epoch_batches(state: TrainingState, job: Job) -> Iterator[Batch]:
     )
     positions = np.arange(slices).reshape(-1, recipe.accumulate, processes.world, recipe.batch_size)
     own = positions[state.step :, :, processes.rank].reshape(-1, recipe.batch_size)
-    return read_batches(draws, list(own), processes.device, job.workers)
+    samples = job.resident.samples(draws.settled()) if job.resident else draws
+    return read_batches(samples, list(own), processes.device, job.workers)
 
 
 def seed_of(state: TrainingState, job: Job, part: int) -> int:
@@ -222,6 +226,7 @@ def plan(options: argparse.Namespace, processes: Processes) -> Job:
         checkpoint_seconds=60 * options.checkpoint_minutes,
         deadline=time.monotonic() + 60 * options.minutes,
         teacher=teacher,
+        resident=resident_pixels(options.resident, data, processes.device),
     )
 
 
@@ -260,7 +265,8 @@ def described(job: Job) -> str:
     return (
         f"{len(job.data.train):,} slices to learn from (left out: {left_out}), {simulated}"
         f"{len(job.data.tune):,} to choose by; {job.steps:,} steps of {job.slices_a_step:,} slices "
-        f"an epoch; {job.recipe.architecture} on {job.processes.device}, {job.recipe.precision}, "
+        f"an epoch; {job.recipe.architecture} on {job.processes.device}"
+        f"{', where the pixels are' if job.resident else ''}, {job.recipe.precision}, "
         f"processes: {job.processes.world}"
     )
 

@@ -6,13 +6,10 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from model.data.mixture import Samples
-
-Batch = tuple[Tensor, Tensor, Tensor]
-"""Cached crops int16[B, C, N, N], their placement float32[B, C, 3], targets float32[B, 6]."""
+from model.data.resident import Batch, ResidentSamples
 
 
 class Numbered(Protocol):
@@ -39,7 +36,7 @@ class _Batches(Dataset[Batch]):
 
 
 def read_batches(
-    samples: Numbered,
+    samples: Numbered | ResidentSamples,
     batches: Sequence[NDArray[np.int64]],
     device: torch.device,
     workers: int = 0,
@@ -48,10 +45,15 @@ def read_batches(
 
     Parameters
     ----------
+    samples
+        Those that are resident are gathered where they lie, by this process alone.
     workers
         Reading processes; 0 reads in this one. They read the memory map, so that nothing of the
         caches is copied to them; what is simulated, they make.
     """
+    if isinstance(samples, ResidentSamples):
+        yield from map(samples.gather, batches)
+        return
     pinned = device.type == "cuda"
     loader = DataLoader(
         _Batches(samples),

@@ -40,7 +40,7 @@ class Pool:
     hu
         The caches' memory maps, int16[., N, N].
     source
-        int64[n], which cache a slice lies in; ascending.
+        int64[n], which cache a slice lies in.
     rows
         int64[n, C], the rows of an input's slices in that cache.
     placement
@@ -57,6 +57,16 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self.source)
+
+    def take(self, chosen: NDArray[np.int64]) -> "Pool":
+        """The pool of the slices of these numbers, int64[m], in their order."""
+        return Pool(
+            self.hu,
+            self.source[chosen],
+            self.rows[chosen],
+            self.placement[chosen],
+            self.targets[chosen],
+        )
 
     def read(self, chosen: NDArray[np.int64]) -> Samples:
         """Read the slices of these numbers, int64[B]."""
@@ -106,6 +116,17 @@ def make_pool(
         rows=np.concatenate(rows),
         placement=np.concatenate(placement),
         targets=np.concatenate(targets),
+    )
+
+
+def join_pools(first: Pool, second: Pool) -> Pool:
+    """One pool of two: the numbers of the second's slices follow those of the first's."""
+    return Pool(
+        hu=(*first.hu, *second.hu),
+        source=np.concatenate([first.source, second.source + len(first.hu)]),
+        rows=np.concatenate([first.rows, second.rows]),
+        placement=np.concatenate([first.placement, second.placement]),
+        targets=np.concatenate([first.targets, second.targets]),
     )
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from model.data.cached import CachedSet, field_placement, open_cache
-from model.data.mixture import Samples
+from model.data.mixture import Pool, Samples
 from model.data.simulate.insert import Plan
 from model.data.simulate.store import list_store
 from model.data.simulate.training import draw_training_slice
@@ -67,9 +67,19 @@ class Bank:
             self.hu[self.rows[chosen]][:, None], self.placement[chosen], self.targets[chosen]
         )
 
+    def number(self, seed: np.random.SeedSequence) -> int:
+        """The number of the slice that this seed draws."""
+        return int(np.random.default_rng(seed).integers(len(self)))
+
     def draw(self, seed: np.random.SeedSequence) -> Samples:
         """Draw one sample; the same seed gives the same one."""
-        return self.read(np.random.default_rng(seed).integers(len(self), size=1))
+        return self.read(np.array([self.number(seed)]))
+
+    @property
+    def pool(self) -> Pool:
+        """The slices that may be drawn, as a pool."""
+        source = np.zeros(len(self), np.int64)
+        return Pool((self.hu,), source, self.rows[:, None], self.placement, self.targets)
 
 
 def write_bank(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from model.data.cached import CachedSet, field_placement
 from model.data.duplicates import contradictory
-from model.data.mixture import Drawing, Pool, Samples, epoch_order, neighbour_rows
+from model.data.mixture import Drawing, Pool, Samples, epoch_order, join_pools, neighbour_rows
 from model.data.simulate.insert import Plan
 from model.data.simulate.store import StoredSeries, list_store
 from model.data.simulate.training import TrainingDraw, draw_training_slice
@@ -131,6 +131,23 @@ class EpochDraws:
             np.concatenate([part.placement for part in parts])[back],
             np.concatenate([part.targets for part in parts])[back],
         )
+
+    def settled(self) -> Pool:
+        """The same samples by position, as slices that lie somewhere.
+
+        Raises
+        ------
+        TypeError
+            A simulator makes some of them.
+        """
+        if self.simulation is None:
+            return self.pool.take(self.order)
+        source, numbers = self.simulation.source, self.order.copy()
+        if isinstance(source, Simulator):
+            raise TypeError("What is made as it is drawn lies nowhere.")
+        for position in np.flatnonzero(numbers == SIMULATED).tolist():
+            numbers[position] = len(self.pool) + source.number(self._seed(position))
+        return join_pools(self.pool, source.pool).take(numbers)
 
     def _seed(self, position: int) -> np.random.SeedSequence:
         return np.random.SeedSequence([self.seed, self.epoch, position], spawn_key=_DRAWN)
