@@ -1,7 +1,7 @@
 """Carry a cache to another machine in one small file.
 
-``python -m model.pack --cache C --to FILE`` there, ``python -m model.pack --unpack FILE --to C``
-here.
+``python -m model.pack --cache C --to FILE`` packs it here, ``python -m model.pack --unpack FILE
+--to C`` makes an ordinary cache of it there.
 """
 
 import argparse
