@@ -30,7 +30,7 @@ def draw_age(rng: np.random.Generator) -> BloodAge:
     chance = rng.random()
     if chance < 0.62:
         hu = float(rng.uniform(46, 76))
-        return BloodAge("acute", hu, hu + float(rng.uniform(0, 6)), float(rng.uniform(1.5, 4)))
+        return BloodAge("acute", hu, hu + float(rng.uniform(0, 6)), float(rng.uniform(1.5, 6)))
     if chance < 0.7:
         hu = float(rng.uniform(38, 48))
         return BloodAge("near isodense", hu, hu + float(rng.uniform(0, 10)), 3.0)

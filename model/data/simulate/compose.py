@@ -142,8 +142,8 @@ def _noise_of(view: SliceView, put: Deposit) -> _Floats:
     part = put.box.part
     hu = view.hu[part]
     limit = _NOISE_KEPT * view.noise_hu
-    # The filter takes some of the noise's coarse part with it.
-    grain = np.clip(1.3 * (hu - view.without_noise(put.box)), -limit, limit)
+    smooth, held = view.without_noise(put.box)
+    grain = np.clip(1.15 * (hu - smooth) + held * view.grain[part], -limit, limit)
     soft = (view.inside[part] & (hu > -10) & (hu < 80)).astype(np.float32)
     width = _BACKGROUND_MM / view.grid.pixel_mm
     weight = ndimage.gaussian_filter(soft, width)

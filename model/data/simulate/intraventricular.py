@@ -73,6 +73,7 @@ class Intraventricular(Still):
         where = self._level(view, box) if self.form == "level" else self._clotted(view, box)
         if len(self.sides) == 1:
             where = where * _one_half(view, septum, box, self.sides[0])
+        where = where * ~_beside_ventricles(view, box)
         fluid = view.fluid(box)
         share = np.asarray(where * self._filled(view, septum, box, fluid), np.float32)
         if share.max(initial=0) < 0.25:
@@ -144,6 +145,16 @@ def _septum(view: SliceView, box: Box) -> _Floats:
     middle = (weight * across).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-3)
     middle = ndimage.gaussian_filter1d(middle, 2.5 / view.grid.pixel_mm)
     return np.asarray(across - middle[:, None], np.float32)
+
+
+def _beside_ventricles(view: SliceView, box: Box) -> NDArray[np.bool_]:
+    """Where fissure or cistern lies against a ventricle, and may have been taken for a part."""
+    if view.below > _FOURTH_BELOW:
+        return np.zeros((box.bottom - box.top, box.right - box.left), np.bool_)
+    across, along = view.tissue_places(box)
+    fissure = (np.abs(across) < 5) & (along < -30)
+    cistern = (np.abs(across) < 9) & (along > 17) & (view.below > 62)
+    return np.asarray(fissure | cistern)
 
 
 def _unpaired(view: SliceView, septum: _Floats, box: Box) -> _Floats:

@@ -24,6 +24,8 @@ _CALCIUM_HU: Final = 40.0
 """So much above the brain, it is no fresh blood nor noise."""
 _BONE_NEAR_MM: Final = 5.0
 _WINDOW_MM: Final = 3.0
+_TILE: Final = 48
+"""Pixels a side, from which the noise is taken where none can be told from structure."""
 
 _Floats = NDArray[np.floating[Any]]
 
@@ -177,22 +179,35 @@ class SliceView:
         mean = ndimage.gaussian_filter(hu * kept, sigma) / np.maximum(weight, 1e-3)
         return np.asarray(np.where(weight > 0.02, mean, hu), np.float32)
 
-    def without_noise(self, box: Box) -> _Floats:
+    def without_noise(self, box: Box) -> tuple[_Floats, _Floats]:
         """HU less the noise, borders kept (the guided filter, guided by the slice itself).
 
         He, Sun and Tang 2013, IEEE Transactions on Pattern Analysis and Machine Intelligence 35:
         1397-1409. A plain blur would leave a bright and a dark line along each border that blood
         now covers.
+
+        Returns
+        -------
+        The HU, and how much of the noise they still hold, 0..1: most of it at borders.
         """
         hu = np.where(self.calcified(box), self.smooth(box, 0.75), self.hu[box.part])
-        hu = np.clip(hu, -20, 80)
-        side = 2 * max(round(_WINDOW_MM / self.grid.pixel_mm / 2), 1) + 1
-        mean = ndimage.uniform_filter(hu, side)
-        variance = np.maximum(ndimage.uniform_filter(hu * hu, side) - mean * mean, 0)
-        kept = variance / (variance + 3 * self.noise_hu**2)
-        own = ndimage.uniform_filter(kept, side)
-        other = ndimage.uniform_filter((1 - kept) * mean, side)
-        return np.asarray(own * hu + other, np.float32)
+        return _without_noise(np.clip(hu, -20, 80), self.grid.pixel_mm, self.noise_hu)
+
+    @cached_property
+    def grain(self) -> _Floats:
+        """Noise of the slice all over it, float32[H, W]: that of its deepest brain, mirrored."""
+        height, width = self.hu.shape
+        row, column = np.unravel_index(int(np.argmax(self.depth_mm)), self.hu.shape)
+        top = int(np.clip(row - _TILE // 2, 0, max(height - _TILE, 0)))
+        left = int(np.clip(column - _TILE // 2, 0, max(width - _TILE, 0)))
+        hu = np.clip(self.hu[top : top + _TILE, left : left + _TILE], -20, 80)
+        smooth, held = _without_noise(hu, self.grid.pixel_mm, self.noise_hu)
+        limit = 2.5 * self.noise_hu
+        tile = np.clip((hu - smooth) / np.maximum(1 - held, 0.3), -limit, limit)
+        pair = np.concatenate([tile, tile[::-1]])
+        four = np.concatenate([pair, pair[:, ::-1]], axis=1)
+        rows, columns = -(-height // four.shape[0]), -(-width // four.shape[1])
+        return np.asarray(np.tile(four, (rows, columns))[:height, :width], np.float32)
 
     def fluid(self, box: Box) -> _Floats:
         """Share of each pixel that is cerebrospinal fluid, 0..1, from its HU."""
@@ -223,6 +238,16 @@ def view_slice(
     )
 
 
+def _without_noise(hu: _Floats, pixel_mm: float, noise_hu: float) -> tuple[_Floats, _Floats]:
+    side = 2 * max(round(_WINDOW_MM / pixel_mm / 2), 1) + 1
+    mean = ndimage.uniform_filter(hu, side)
+    variance = np.maximum(ndimage.uniform_filter(hu * hu, side) - mean * mean, 0)
+    kept = variance / (variance + 3 * noise_hu**2)
+    held = ndimage.uniform_filter(kept, side)
+    other = ndimage.uniform_filter((1 - kept) * mean, side)
+    return np.asarray(held * hu + other, np.float32), np.asarray(held, np.float32)
+
+
 def filling(
     view: SliceView, box: Box, fluid: _Floats, share: _Floats, blood_hu: _Floats
 ) -> _Floats:
@@ -237,12 +262,15 @@ def filling(
     blood_hu
         Of the blood.
     """
-    smooth = view.without_noise(box)
+    smooth, held = view.without_noise(box)
     of_fluid = np.minimum(share, fluid)
     added = of_fluid * (blood_hu - FLUID_HU) + (share - of_fluid) * (blood_hu - smooth)
     # Calcium stays; blood takes the place of the fluid that shares a pixel with it.
-    left = blood_hu - np.where(view.calcified(box), view.hu[box.part], smooth)
-    return np.asarray(np.clip(added, 0, np.maximum(left, 0)), np.float32)
+    calcified = view.calcified(box)
+    left = blood_hu - np.where(calcified, view.hu[box.part], smooth)
+    added = np.clip(added, 0, np.maximum(left, 0))
+    grain = share * held * view.grain[box.part] * ~calcified
+    return np.asarray(added + grain, np.float32)
 
 
 def edge_share(distance_mm: _Floats, pixel_mm: float) -> _Floats:
