@@ -1,5 +1,6 @@
 """Pretrained weights for an encoder: a local file, a run's checkpoint, or timm's hub."""
 
+import importlib.util
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ import timm  # isort: skip
 from timm.models import adapt_input_conv  # isort: skip
 
 HUB: Final = "hub"
+PACKAGE: Final = "package:"
 _HUB_SECONDS: Final = 10.0
 
 
@@ -30,14 +32,15 @@ def load_pretrained(backbone: Backbone, architecture: str, source: str) -> None:
     source
         A local `.pth`, `.pt`, `.bin` or `.safetensors` file of timm's, torchvision's or the
         original EfficientNet port's key names, a checkpoint of `model.train` (its averaged
-        weights), or `hub` for timm's own on the Hugging Face hub.
+        weights), `package:NAME` for the one `.pth` file of an installed Python package, or `hub`
+        for timm's own on the Hugging Face hub.
 
     Raises
     ------
     TrainingError
         The file is missing or damaged, does not fit the network, or the hub is out of reach.
     """
-    path = hub_file(architecture) if source == HUB else Path(source)
+    path = _located(source, architecture)
     network = backbone.network
     state = _for_this_network(read_state(path), network)
     own = network.state_dict()
@@ -57,6 +60,34 @@ def load_pretrained(backbone: Backbone, architecture: str, source: str) -> None:
             "network, from timm or torchvision."
         )
     network.load_state_dict(state, strict=False)
+
+
+def _located(source: str, architecture: str) -> Path:
+    if source == HUB:
+        return hub_file(architecture)
+    if source.startswith(PACKAGE):
+        return package_file(source.removeprefix(PACKAGE))
+    return Path(source)
+
+
+def package_file(name: str) -> Path:
+    """Find the weights that an installed package carries.
+
+    Raises
+    ------
+    TrainingError
+        It is not installed, or does not have one `.pth` file.
+    """
+    found = importlib.util.find_spec(name) if name.isidentifier() else None
+    if found is None or found.origin is None:
+        raise TrainingError(
+            f"The package {name} is not installed: `make training-tools` installs those that "
+            "requirements-train.txt names."
+        )
+    files = sorted(Path(found.origin).parent.rglob("*.pth"))
+    if len(files) != 1:
+        raise TrainingError(f"The package {name} has {len(files)} files of weights, not one.")
+    return files[0]
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

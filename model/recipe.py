@@ -23,7 +23,7 @@ class Recipe:
     size: int = _option(256, "rows and columns of the network's input")
     slices_per_input: int = _option(1, "1, or 3: the slice below, itself, the one above", (1, 3))
     pooling: str = _option("gap", "of the last feature map", ("gap", "gem"))
-    pretrained: str = _option("", "weights file, or checkpoint of a run, or timm's `hub`")
+    pretrained: str = _option("", "weights file, run's checkpoint, package:NAME, or timm's `hub`")
     teacher: str = _option("", "checkpoint of a run whose judgement is learnt, too")
     teacher_share: float = _option(0.5, "of the teacher's probabilities in the targets")
     epochs: int = _option(4, "of slices-per-epoch")

@@ -148,7 +148,7 @@ def test_the_plan_of_the_project_can_be_read() -> None:
     assert {experiment.against for experiment in plan} <= {"", *names}
     for experiment in plan:
         command = training_command(
-            experiment, 0, parse_arguments(["--cache=c", "--to=t", "--bank=b", "--weights=w"])
+            experiment, 0, parse_arguments(["--cache=c", "--to=t", "--bank=b"])
         )
         from model.recipe import recipe_from
         from model.train import parse_arguments as of_train

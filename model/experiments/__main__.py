@@ -54,7 +54,6 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--cache", type=Path, required=True, help="that all are trained and measured on")
     add("--to", type=Path, required=True, help="folder for runs and the table")
     add("--plan", type=Path, default=PLAN, help="the recipes (recipes.toml beside this)")
-    add("--weights", type=Path, help="pretrained weights, for recipes that name them")
     add("--bank", type=Path, help="simulated slices, for recipes that draw from them")
     add("--unseen", type=Path, help="a bank of another seed, to judge")
     add("--negative", type=Path, help="a cache without hemorrhage from elsewhere, to judge")
@@ -84,7 +83,7 @@ def training_command(
     TrainingError
         The recipe needs something that the command line does not name.
     """
-    known = {"weights": options.weights, "bank": options.bank, "to": options.to}
+    known = {"bank": options.bank, "to": options.to}
     filled = []
     for option in experiment.options:
         try:

@@ -23,8 +23,8 @@ class Experiment:
     question
         What it is to answer, in words.
     options
-        Of `model.train`, after those that all share; ``{weights}``, ``{bank}`` and ``{to}`` stand
-        for what the command line says, ``{rotation}`` for the number of the rotation.
+        Of `model.train`, after those that all share; ``{bank}`` and ``{to}`` stand for what the
+        command line says, ``{rotation}`` for the number of the rotation.
     against
         The experiment that it is compared with; empty for none.
     """
