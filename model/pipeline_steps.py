@@ -24,7 +24,7 @@ from model.errors import TrainingError
 from model.files import write_json
 from model.prediction_store import weights_digest
 from model.predictions import progress_bar
-from model.recipe import Recipe, recipe_from
+from model.recipe import recipe_from, recipe_of
 from model.relocation import relocate
 from model.series_head import SERIES_HEAD_FILE
 from model.trained import load_trained
@@ -195,8 +195,7 @@ def training_left(plan: Plan) -> str:
     wanted = asdict(recipe)
     if recipe.precision == "auto":  # settled by the device, which need not be this one
         del wanted["precision"]
-    # A recipe from before an option was there is one that left the option as it is.
-    found = asdict(Recipe()) | content.get("recipe", {})
+    found = asdict(recipe_of(content.get("recipe", {})))
     require_same({"recipe": wanted}, {"recipe": found}, path)
     if content["epoch"] >= recipe.epochs:
         return ""

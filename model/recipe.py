@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from model.data.augment import NO_AUGMENTATION, Augmentation
@@ -90,12 +90,23 @@ def recipe_from(options: argparse.Namespace) -> Recipe:
 def recipe_of(content: Mapping[str, Any]) -> Recipe:
     """The recipe that a checkpoint's or `run.json`'s mapping holds.
 
-    It varied nothing by a switch that came after it.
+    From before an option was there, it left the option as it is, and varied nothing by a switch of
+    augmentation that came after it.
+
+    Raises
+    ------
+    TrainingError
+        It has an option that this program does not know.
     """
-    values = dict(content)
-    values["augmentation"] = replace(NO_AUGMENTATION, **values["augmentation"])
-    values["label_weights"] = tuple(values["label_weights"])
-    return Recipe(**values)
+    values = asdict(Recipe()) | dict(content)
+    try:
+        values["augmentation"] = replace(NO_AUGMENTATION, **values["augmentation"])
+        values["label_weights"] = tuple(values["label_weights"])
+        return Recipe(**values)
+    except TypeError as problem:
+        raise TrainingError(
+            f"The recipe is of another version of this program: {problem}."
+        ) from problem
 
 
 def _check(recipe: Recipe) -> None:

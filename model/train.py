@@ -31,7 +31,7 @@ from model.files import write_json
 from model.held_out import held_out
 from model.job import Job, casting
 from model.optimisation import update_average
-from model.recipe import Recipe, add_recipe_arguments, recipe_from
+from model.recipe import add_recipe_arguments, recipe_from, recipe_of
 from model.residency import CHOICES, resident_pixels
 from model.teacher import load_teacher, softened
 from model.training_data import load_data
@@ -239,9 +239,8 @@ def main(arguments: list[str] | None = None) -> None:
         last = job.folder / LAST
         content = load_checkpoint(last) if last.exists() else {}
         if content:
-            # A recipe from before an option was there is one that left the option as it is.
-            found = content | {"recipe": asdict(Recipe()) | content.get("recipe", {})}
-            require_same(identity(job), found, last)
+            found = asdict(recipe_of(content.get("recipe", {})))
+            require_same(identity(job), content | {"recipe": found}, last)
         state = start(job, pretrained="" if content else job.recipe.pretrained)
         if content:
             restore(state, content)

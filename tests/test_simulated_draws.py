@@ -263,20 +263,6 @@ def test_the_anatomy_is_found_where_it_is_missing(folder: Path, tmp_path: Path) 
     assert (tmp_path / "run" / "best.pt").exists()
 
 
-def test_a_run_from_before_simulation_goes_on(folder: Path, tmp_path: Path) -> None:
-    arguments = [f"--cache={folder}", f"--run={tmp_path}", *SMALL, "--slices-per-epoch=8"]
-    train.main([*arguments, "--minutes=0"])
-    content = load_checkpoint(tmp_path / "last.pt")
-    del content["recipe"]["simulate"], content["recipe"]["simulate_bleeding"]
-    torch.save(content, tmp_path / "last.pt")
-
-    train.main(arguments)
-
-    assert load_checkpoint(tmp_path / "last.pt")["epoch"] == 1
-    with pytest.raises(TrainingError, match=r"recipe\.simulate is 0\.0 there, 0\.5 here"):
-        train.main(command(folder, tmp_path, "--slices-per-epoch=8"))
-
-
 @pytest.mark.parametrize("option", ["--simulate=1.5", "--simulate-bleeding=-1"])
 def test_a_share_is_from_0_to_1(folder: Path, tmp_path: Path, option: str) -> None:
     with pytest.raises(TrainingError, match="it must be from 0 to 1"):

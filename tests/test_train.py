@@ -136,6 +136,36 @@ def test_a_run_does_not_go_on_with_another_recipe(cache: Path, unbroken: Path) -
         train.main(command(cache, unbroken, "--epochs=3", "--no-flip"))
 
 
+def test_a_run_from_before_an_option_goes_on_where_the_option_changes_nothing(
+    cache: Path, tmp_path: Path
+) -> None:
+    newer = ("--no-kernel", "--no-padding")
+    train.main(command(cache, tmp_path, "--epochs=1", *newer, "--minutes=0"))
+    content = checkpoint(tmp_path)
+    for name in ("simulate", "teacher_share"):
+        del content["recipe"][name]
+    for switch in ("kernel", "padding"):
+        del content["recipe"]["augmentation"][switch]
+    torch.save(content, tmp_path / "last.pt")
+
+    for options, differing in (
+        (("--teacher-share=0.3", *newer), r"recipe\.teacher_share is 0\.5 there, 0\.3 here"),
+        ((), r"recipe\.augmentation\.kernel is False there, True here"),
+    ):
+        with pytest.raises(TrainingError, match=differing):
+            train.main(command(cache, tmp_path, "--epochs=1", *options))
+    train.main(command(cache, tmp_path, "--epochs=1", *newer))
+
+    assert checkpoint(tmp_path)["epoch"] == 1
+
+
+def test_a_recipe_of_a_newer_program_is_refused(unbroken: Path) -> None:
+    newer = checkpoint(unbroken)["recipe"] | {"cleverness": 2}
+
+    with pytest.raises(TrainingError, match=r"another version of this program: .* 'cleverness'"):
+        recipe_of(newer)
+
+
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(
     cache: Path, tmp_path: Path
 ) -> None:
