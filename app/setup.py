@@ -14,7 +14,6 @@ from app.db.models import Study, User
 from app.db.session import migrate
 from app.ingest import ingest
 from app.services import Services, open_services
-from model.data.phantom import HeadPhantom, write_series
 from model.sandbox import SandboxedReader
 from model.sources import SourceLimits, iter_sources
 
@@ -44,7 +43,10 @@ def _is_empty(services: Services, table: type[User] | type[Study]) -> bool:
 
 
 def _add_demo_study(services: Services) -> None:
+    """Simulate a head that bleeds; SciPy is loaded for this alone."""
+    from model.data.synthetic.demo import write_demo
+
     logger.info("demo study: simulating a head CT")
     with tempfile.TemporaryDirectory() as folder, SandboxedReader() as reader:
-        write_series(Path(folder), HeadPhantom(bleed=True))
+        write_demo(Path(folder))
         ingest(services, reader, iter_sources(Path(folder), SourceLimits()), user_id=None)

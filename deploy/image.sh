@@ -103,8 +103,11 @@ try() {
 
 readonly series_to_upload='
 from pathlib import Path
-from model.data.phantom import HeadPhantom, write_series
-write_series(Path("/var/lib/falx/series"), HeadPhantom(bleed=True, seed=1))
+from model.data.synthetic.dicom import write_series
+from model.data.synthetic.scan import Scan
+from model.data.synthetic.series import bleeding_of, make_series
+head = make_series(1, Scan(), bleeding_of("subdural"))
+write_series(Path("/var/lib/falx/series"), head)
 '
 
 within() {

@@ -3,7 +3,7 @@
     tree = write_rsna_tree(tmp_path)
     RsnaSet(tree.root).index()
 
-Heads are the phantom's; a bright blob, in a place of its own for each subtype, is the bleeding. The
+Heads are plain ones; a bright blob, in a place of its own for each subtype, is the bleeding. The
 files are written as the real ones are: no SOP class in the data set, identifiers instead of UIDs,
 no instance number. `tree` tells what was put in.
 """
@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ct_factory import Encoding, ct_file
-from model.data.phantom import HeadPhantom, simulate_slice
+from model.data.synthetic.scan import Scan
 from model.labels import LABELS, SUBTYPES
+from plain_head import plain_slice
 
 DOWNLOAD_FOLDER: Final = "rsna-intracranial-hemorrhage-detection"
 TRUNCATED: Final = "ID_6431af929"
@@ -99,20 +100,22 @@ def write_rsna_tree(
     Kaggle's archive holds.
     """
     rng = random.Random(seed)
+    straight = Scan(slices, 90 / slices, pixels=pixels, field_mm=230.0)
     all_series = []
     for number in range(patients):
         patient, tilt = _identifier(rng, 8), 15.0 if traps and number == 7 else 0.0
         for study in range(2 if number < 3 else 1):
-            phantom = HeadPhantom(slices, 90 / slices, pixels, 230.0, tilt)
-            phantom = replace(phantom, seed=10_000 * seed + 2 * number + study)
-            all_series.append(_series(rng, phantom, patient, _subtypes(number)))
+            scan = replace(straight, tilt_degrees=tilt)
+            noise = 10_000 * seed + 2 * number + study
+            all_series.append(_series(rng, scan, noise, patient, _subtypes(number)))
     images = [image for series in all_series for image in series]
     test = [
         image
         for number in range(3)
         for image in _series(
             rng,
-            HeadPhantom(slices, 90 / slices, pixels, 230.0, seed=10_000 * seed + 9_000 + number),
+            straight,
+            10_000 * seed + 9_000 + number,
             images[0].patient if number == 0 else _identifier(rng, 8),
             _subtypes(2 * number),
         )
@@ -158,24 +161,24 @@ def _subtypes(number: int) -> tuple[str, ...]:
 
 
 def _series(
-    rng: random.Random, phantom: HeadPhantom, patient: str, subtypes: tuple[str, ...]
+    rng: random.Random, scan: Scan, noise: int, patient: str, subtypes: tuple[str, ...]
 ) -> list[_Image]:
     """Simulate one study of one series; the second subtype shows in the last bleeding slice."""
     study, series = _identifier(rng, 10), _identifier(rng, 10)
-    first = phantom.n_slices // 4
-    last = first + phantom.n_slices // 2 - 1
+    first = scan.n_slices // 4
+    last = first + scan.n_slices // 2 - 1
     images = []
-    for index in range(phantom.n_slices):
+    for index in range(scan.n_slices):
         shown = subtypes[: 2 if index == last else 1] if first <= index <= last else ()
         name = _identifier(rng, 9)
         attributes = {
-            **_attributes(phantom, index),
+            **_attributes(scan, index),
             "SOPInstanceUID": name,
             "PatientID": patient,
             "StudyInstanceUID": study,
             "SeriesInstanceUID": series,
         }
-        hu = _with_blobs(simulate_slice(phantom, index), phantom.pixel_mm, shown)
+        hu = _with_blobs(plain_slice(scan, index, noise), scan.pixel_mm, shown)
         targets = [int(bool(shown)), *(int(subtype in shown) for subtype in SUBTYPES)]
         images.append(_Image(name, patient, study, series, hu, targets, attributes))
     return images
@@ -194,19 +197,19 @@ def _with_blobs(
     return bleeding
 
 
-def _attributes(phantom: HeadPhantom, index: int) -> dict[str, Any]:
+def _attributes(scan: Scan, index: int) -> dict[str, Any]:
     """Return the attributes of the real files, and None for what they lack."""
     lacking = (
         "SpecificCharacterSet", "ImageType", "SOPClassUID", "StudyDate", "StudyDescription",
         "PatientName", "PatientAge", "BodyPartExamined", "SliceThickness", "InstanceNumber",
     )  # fmt: skip
-    orientation = (1.0, 0.0, 0.0, *phantom.column_direction)
+    orientation = (1.0, 0.0, 0.0, *scan.column_direction)
     return {
         **dict.fromkeys(lacking),
         "StudyID": "",
-        "ImagePositionPatient": "\\".join(f"{mm:.6f}" for mm in phantom.position_mm(index)),
+        "ImagePositionPatient": "\\".join(f"{mm:.6f}" for mm in scan.position_mm(index)),
         "ImageOrientationPatient": "\\".join(f"{cosine:.6f}" for cosine in orientation),
-        "PixelSpacing": f"{phantom.pixel_mm:.6f}\\{phantom.pixel_mm:.6f}",
+        "PixelSpacing": f"{scan.pixel_mm:.6f}\\{scan.pixel_mm:.6f}",
         "WindowCenter": "30",
         "WindowWidth": "80",
     }

@@ -13,7 +13,9 @@ from app.db.models import Analysis, Instance, Job, SliceResult
 from app.services import Services
 from app.storage import HEAT, HU
 from clinic import analyse_all, only_study, upload, upload_folder
-from model.data.phantom import HeadPhantom, write_series
+from model.data.synthetic.dicom import write_series
+from model.data.synthetic.scan import Scan
+from model.data.synthetic.series import make_series
 from model.predictor import Predictor
 
 
@@ -21,7 +23,7 @@ from model.predictor import Predictor
 def head(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated head CT, three slices."""
     folder = tmp_path_factory.mktemp("head")
-    write_series(folder, HeadPhantom(n_slices=3, spacing_mm=25))
+    write_series(folder, make_series(0, Scan(n_slices=3, spacing_mm=25)))
     return folder
 
 

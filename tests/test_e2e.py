@@ -14,7 +14,9 @@ from playwright.sync_api import Browser, Page, StorageState, expect, sync_playwr
 
 from conftest import missing_service
 from live_clinic import LiveClinic, live_clinic, wait_until
-from model.data.phantom import HeadPhantom, write_series
+from model.data.synthetic.dicom import write_series
+from model.data.synthetic.scan import Scan
+from model.data.synthetic.series import bleeding_of, make_series
 
 ANALYSIS_MS = 120_000
 
@@ -84,7 +86,8 @@ def page(browser: Browser, clinic: LiveClinic, login: StorageState) -> Iterator[
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated head CT as a zip, with a file among it that is no image."""
     folder = tmp_path_factory.mktemp("series")
-    write_series(folder, HeadPhantom(n_slices=12, spacing_mm=10, bleed=True, seed=7))
+    head = make_series(7, Scan(n_slices=12, spacing_mm=10), bleeding_of("subdural"))
+    write_series(folder, head)
     (folder / "notes.txt").write_text("not an image")
     path = folder / "head.zip"
     with zipfile.ZipFile(path, "w") as opened:
@@ -139,7 +142,7 @@ def test_dropped_files_are_uploaded(page: Page, clinic: LiveClinic) -> None:
 
 def test_a_result_appears_on_the_open_page(page: Page, clinic: LiveClinic, tmp_path: Path) -> None:
     worker = clinic.processes()["worker"]
-    write_series(tmp_path, HeadPhantom(n_slices=6, spacing_mm=20, seed=11))
+    write_series(tmp_path, make_series(11, Scan(n_slices=6, spacing_mm=20)))
     page.goto(f"{clinic.address}/upload")
     os.kill(worker, signal.SIGSTOP)
     try:

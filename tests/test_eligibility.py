@@ -8,9 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.data.phantom import HeadPhantom, simulate_slice
+from model.data.synthetic.scan import Scan
 from model.dicom import CTSlice, ReadLimits, read_header, read_pixels, read_slice
 from model.eligibility import judge_series, refuse_by_attributes
+from plain_head import plain_slice
 
 SHARED = Path(__file__).parents[2] / "shared/data"
 
@@ -87,9 +88,9 @@ def test_what_says_that_it_is_no_axial_head_is_refused(
     assert refuse_by_attributes(attributes) == problem
 
 
-def phantom_slices(n_slices: int = 12) -> list[NDArray[np.int16]]:
-    phantom = HeadPhantom(n_slices=n_slices, spacing_mm=120 / n_slices, pixels=256)
-    return [simulate_slice(phantom, index) for index in range(n_slices)]
+def head_slices(n_slices: int = 12) -> list[NDArray[np.int16]]:
+    scan = Scan(n_slices=n_slices, spacing_mm=120 / n_slices, pixels=256)
+    return [plain_slice(scan, index) for index in range(n_slices)]
 
 
 def trunk(rows: int = 512, columns: int = 512) -> NDArray[np.int16]:
@@ -102,14 +103,14 @@ def trunk(rows: int = 512, columns: int = 512) -> NDArray[np.int16]:
 
 
 def test_a_head_is_eligible_with_and_without_known_pixel_spacing() -> None:
-    slices = phantom_slices()
+    slices = head_slices()
 
     assert judge_series(slices, [(0.9, 0.9)] * 12).warnings == ()
     assert judge_series(slices, [None] * 12).eligible
 
 
 def test_a_head_on_a_table_is_eligible() -> None:
-    slices = phantom_slices()
+    slices = head_slices()
     for hu in slices:
         hu[240:250] = 200
 
@@ -117,7 +118,7 @@ def test_a_head_on_a_table_is_eligible() -> None:
 
 
 def test_a_head_in_a_whole_body_scan_is_eligible_with_a_warning() -> None:
-    slices = phantom_slices(4) + [trunk()] * 9
+    slices = head_slices(4) + [trunk()] * 9
 
     eligibility = judge_series(slices, [(0.9, 0.9)] * 4 + [(0.7, 0.7)] * 9)
 
@@ -222,7 +223,7 @@ def test_real_head_slices_that_pydicom_brings_are_eligible(file: str) -> None:
 
 
 def test_a_field_that_holds_no_head_is_refused() -> None:
-    head = simulate_slice(HeadPhantom(pixels=128), 12)
+    head = plain_slice(Scan(pixels=128), 12)
 
     eligibility = judge_series([head], [(0.66, 0.66)])
 

@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from model import predict
-from model.data.phantom import HeadPhantom, write_series
+from model.data.synthetic.dicom import write_series
+from model.data.synthetic.scan import Scan
+from model.data.synthetic.series import make_series
 from model.labels import LABELS
 
 
@@ -17,7 +19,7 @@ from model.labels import LABELS
 def head(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated head of three slices, and a file that is none."""
     folder = tmp_path_factory.mktemp("head")
-    write_series(folder, HeadPhantom(n_slices=3, spacing_mm=25, pixels=256))
+    write_series(folder, make_series(0, Scan(n_slices=3, spacing_mm=25, pixels=256)))
     (folder / "notes.txt").write_text("no image")
     return folder
 

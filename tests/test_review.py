@@ -13,7 +13,9 @@ from sqlalchemy import select
 from app.db.models import Analysis, Instance, Review
 from app.services import Services
 from clinic import analyse_all, csrf_token, log_in, only_study, upload_folder
-from model.data.phantom import HeadPhantom, write_series
+from model.data.synthetic.dicom import write_series
+from model.data.synthetic.scan import Scan
+from model.data.synthetic.series import bleeding_of, make_series
 from model.labels import LABELS
 from model.predictor import Predictor
 
@@ -22,7 +24,8 @@ from model.predictor import Predictor
 def head(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated head CT with a bleed, nine slices."""
     folder = tmp_path_factory.mktemp("head")
-    write_series(folder, HeadPhantom(n_slices=9, spacing_mm=12, pixels=256, bleed=True))
+    scan = Scan(n_slices=9, spacing_mm=12, pixels=256)
+    write_series(folder, make_series(0, scan, bleeding_of("intraparenchymal")))
     return folder
 
 

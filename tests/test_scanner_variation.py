@@ -5,15 +5,16 @@ import torch
 from torch import Tensor
 
 from model.data import scanner_variation as scanner
-from model.data.phantom import HeadPhantom, simulate_slice
+from model.data.synthetic.scan import Scan
+from plain_head import plain_slice
 
-HEAD = HeadPhantom(n_slices=12, spacing_mm=10, pixels=96)
+HEAD = Scan(n_slices=12, spacing_mm=10, pixels=96)
 
 
 @pytest.fixture(scope="module")
 def hu() -> Tensor:
     """float32[2, 3, 96, 96]: three neighbours each."""
-    slices = [torch.from_numpy(simulate_slice(HEAD, index)) for index in (4, 5, 6, 7)]
+    slices = [torch.from_numpy(plain_slice(HEAD, index)) for index in (4, 5, 6, 7)]
     return torch.stack([torch.stack(slices[:3]), torch.stack(slices[1:])]).to(torch.float32)
 
 

@@ -20,7 +20,6 @@ from model.data.registry import (
 from model.data.rsna import RsnaSet
 from model.data.simulated import SimulatedSet
 from model.errors import TrainingError
-from model.labels import LABELS
 
 SMALL = SimulatedSet(patients=4, slices=6, seed=3, pixels=32)
 
@@ -37,7 +36,7 @@ def test_every_second_patient_bleeds_in_some_slices() -> None:
     assert bleeding[0] == bleeding[2] == 0
     assert 0 < bleeding[1] < 1
     assert 0 < bleeding[3] < 1
-    assert np.array_equal(index.targets[:, 0], index.targets[:, LABELS.index("intraparenchymal")])
+    assert np.array_equal(index.targets[:, 0], index.targets[:, 1:].max(axis=1))
 
 
 def test_slices_are_heads_of_their_patients_from_the_neck_upward() -> None:
@@ -45,7 +44,7 @@ def test_slices_are_heads_of_their_patients_from_the_neck_upward() -> None:
 
     assert [one.name for one in slices] == list(SMALL.index().names)
     assert [one.patient for one in slices[::6]] == [f"SIMULATED-0000{n}" for n in range(4)]
-    assert np.diff([one.z_mm for one in slices[:6]]) == pytest.approx(20)
+    assert np.diff([one.z_mm for one in slices[:6]]) == pytest.approx(22)
     assert all(one.hu.shape == (32, 32) and one.hu.dtype == np.int16 for one in slices)
 
 
@@ -58,20 +57,10 @@ def test_the_same_set_gives_the_same_pixels_and_another_seed_others() -> None:
     assert not any(np.array_equal(a.hu, b.hu) for a, b in zip(first, others, strict=True))
 
 
-def test_a_slice_labelled_as_bleeding_shows_blood() -> None:
-    index = SMALL.index()
-    brightness = {
-        positive: np.mean(
-            [
-                np.count_nonzero((one.hu > 55) & (one.hu < 80))
-                for one, target in zip(read_all(SMALL), index.targets[:, 0], strict=True)
-                if target == positive
-            ]
-        )
-        for positive in (0, 1)
-    }
+def test_subtypes_of_all_kinds_come() -> None:
+    several = SimulatedSet(patients=10, slices=5, pixels=32)
 
-    assert brightness[1] > brightness[0] + 2
+    assert several.index().targets[:, 1:].max(axis=0).sum() >= 3
 
 
 def test_simulation_is_said() -> None:

@@ -15,7 +15,9 @@ from app.db.models import Base, Instance, Job, Series, Study, now
 from app.ingest import ingest
 from app.services import Services
 from clinic import csrf_token, post_files, upload, upload_folder
-from model.data.phantom import HeadPhantom, write_series
+from model.data.synthetic.dicom import write_series
+from model.data.synthetic.scan import Scan
+from model.data.synthetic.series import make_series
 from model.sandbox import SandboxedReader
 from model.sources import Source
 
@@ -26,7 +28,7 @@ ON_EVERY_DATABASE = True
 def head(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated head CT of four slices."""
     folder = tmp_path_factory.mktemp("head")
-    write_series(folder, HeadPhantom(n_slices=4, spacing_mm=20))
+    write_series(folder, make_series(0, Scan(n_slices=4, spacing_mm=20)))
     return folder
 
 

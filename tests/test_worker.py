@@ -13,7 +13,9 @@ import requests
 
 from app.config import PROJECT_ROOT
 from live_clinic import LiveClinic, live_clinic, token_of, wait_until
-from model.data.phantom import HeadPhantom, write_series
+from model.data.synthetic.dicom import write_series
+from model.data.synthetic.scan import Scan
+from model.data.synthetic.series import make_series
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveClinic]:
 
 def upload_head(clinic: LiveClinic, session: requests.Session, folder: Path) -> str:
     """Upload a simulated head of 40 slices; the id of its study."""
-    write_series(folder, HeadPhantom(n_slices=40, spacing_mm=4, seed=3))
+    write_series(folder, make_series(3, Scan(n_slices=40, spacing_mm=4, pixels=128)))
     token = token_of(session.get(f"{clinic.address}/upload", timeout=30))
     answer = session.post(
         f"{clinic.address}/upload",
