@@ -7,23 +7,13 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from model.command import run
 from model.data.cache_writer import write_cache
 from model.data.cached import SLICE_FILE, CachedSet, open_cache, read_left_out
 from model.errors import TrainingError
 from model.exploration import warning_counts
+from model.progress import counting, progress_bar
 
 SIZES: Final = (16, 1024)
 
@@ -68,41 +58,15 @@ def _size(text: str) -> int:
 def _fill(options: argparse.Namespace) -> None:
     from model.data.registry import data_set_from
 
-    with _progress_bar() as bar:
-
-        def show(done: int, total: int) -> None:
-            if not bar.tasks:  # what an earlier run did must not count as this run's speed
-                bar.add_task("reading", total=total, completed=done)
-            bar.update(bar.tasks[0].id, completed=done)
-
+    with progress_bar() as bar:
         write_cache(
             data_set_from(options),
             options.to,
             size=options.size,
             name=options.name,
             workers=options.workers,
-            on_progress=show,
+            on_progress=counting(bar, "reading"),
         )
-
-
-class _Speed(ProgressColumn):
-    """Slices a second, since the run began."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f} slices/s" if task.speed else "")
-
-
-def _progress_bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Speed(),
-        TimeElapsedColumn(),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
-        speed_estimate_period=120,
-    )
 
 
 def check(cached: CachedSet) -> str:

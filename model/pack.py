@@ -10,7 +10,7 @@ from pathlib import Path
 from model.data.cached import open_cache
 from model.data.companding import ROUNDING
 from model.data.packed import unpack, write_pack
-from model.predictions import progress_bar
+from model.progress import counting, progress_bar
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -22,11 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--to", type=Path, required=True, help="the file, or the cache's folder")
     options = parser.parse_args(arguments)
     with progress_bar() as bar:
-        task = bar.add_task("packing" if options.cache else "unpacking", total=None)
-
-        def show(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
+        show = counting(bar, "packing" if options.cache else "unpacking")
         worst = write_pack(options.cache, options.to, show) if options.cache else None
         if options.unpack:
             unpack(options.unpack, options.to, show)

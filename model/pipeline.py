@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from model.errors import TrainingError
-from model.pipeline_steps import STEPS, Plan, Step
+from model.pipeline_plan import Plan
+from model.pipeline_steps import STEPS, Step
 
 _NAMES: Final = tuple(step.name for step in STEPS)
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -22,8 +21,9 @@ from model.data.registry import as_json
 from model.data.rsna import RsnaSet
 from model.errors import TrainingError
 from model.files import write_json
+from model.pipeline_plan import Plan
 from model.prediction_store import weights_digest
-from model.predictions import progress_bar
+from model.progress import counting, progress_bar
 from model.recipe import recipe_from, recipe_of
 from model.relocation import relocate
 from model.series_head import SERIES_HEAD_FILE
@@ -32,66 +32,6 @@ from model.training_data import named_caches
 
 _SERIES_HEAD_RECORD: Final = "series_head.json"
 """A head that does not help leaves no file of its own."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What one call is to do.
-
-    Parameters
-    ----------
-    root, packed
-        The data set, or a packed cache of it; None where caches are given that are there already.
-    work
-        Folder of cache, run and artefact.
-    cache_size
-        Pixels of a cache that is made.
-    training
-        All options of `model.train`, but for its minutes.
-    checkpoint, version, note
-        Which weights, and what the card says of them.
-    device, workers
-        For all steps; without workers, each has its own default.
-    deadline
-        On the clock of `time.monotonic`.
-    """
-
-    root: Path | None
-    packed: Path | None
-    work: Path
-    cache_size: int
-    training: tuple[str, ...]
-    checkpoint: str
-    version: str
-    note: str
-    device: str
-    workers: int | None
-    deadline: float
-
-    @property
-    def cache(self) -> Path:
-        """Where the data set's cache is made."""
-        return self.work / "cache"
-
-    @property
-    def run(self) -> Path:
-        """Checkpoints and results."""
-        return self.work / "run"
-
-    @property
-    def weights(self) -> Path:
-        """The artefact."""
-        return self.work / "weights"
-
-    @property
-    def minutes_left(self) -> float:
-        """Of this call; negative once the time is up."""
-        return (self.deadline - time.monotonic()) / 60
-
-    @property
-    def common(self) -> list[str]:
-        """Options that every step after training takes."""
-        return [f"--run={self.run}", f"--device={self.device}", f"--workers={self.workers or 1}"]
 
 
 @dataclass(frozen=True)
@@ -157,10 +97,7 @@ def cache_left(plan: Plan) -> str:
 def fill_cache(plan: Plan) -> None:
     """Unpack the cache, or read the data set until the time is up."""
     with progress_bar() as bar:
-        task = bar.add_task("cache", total=None)
-
-        def show(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
+        show = counting(bar, "cache")
 
         def show_in_time(done: int, total: int) -> None:
             show(done, total)

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from model.bootstrap import Rows
 from model.data.cached import CachedSet
@@ -16,6 +14,7 @@ from model.data.dataset import DataSet, LeftOut
 from model.errors import TrainingError
 from model.labels import LABELS
 from model.metrics import highest_of_groups
+from model.progress import progress_bar
 from model.read_ahead import read_ahead
 from model.slice_batches import input_batches
 
@@ -232,17 +231,4 @@ def predict_series(
         slice_logits.float().cpu().numpy(),
         combined.float().cpu().numpy(),
         all_embeddings.half().cpu().numpy(),
-    )
-
-
-def progress_bar(counted: str = "slices", *, shown: bool = True) -> Progress:
-    """A bar on the error stream that counts and says how long it will take."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(counted),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not shown,
     )

@@ -14,7 +14,7 @@ from model.data.simulate.store import build_store, is_built, open_store
 from model.data.simulated_bank import write_bank
 from model.errors import TrainingError
 from model.files import write_atomically
-from model.predictions import progress_bar
+from model.progress import counting, progress_bar
 
 PAGE = "gallery.html"
 
@@ -45,8 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def fill_bank(options: argparse.Namespace) -> None:
     """Make the bank that the options describe, under a bar."""
-    with progress_bar("slices") as bar:
-        task = bar.add_task(f"bank {options.bank}", total=options.slices)
+    with progress_bar() as bar:
         write_bank(
             options.cache,
             options.bank,
@@ -54,7 +53,7 @@ def fill_bank(options: argparse.Namespace) -> None:
             seed=options.seed,
             bleeding=options.bleeding,
             workers=options.workers,
-            on_progress=lambda done, _: bar.update(task, completed=done),
+            on_progress=counting(bar, f"bank {options.bank}"),
         )
     print(f"{options.bank} holds {options.slices:,} simulated slices.")
 

@@ -26,7 +26,8 @@ from model.data.rsna import STAGES, RsnaSet, find_folder, test_names
 from model.errors import TrainingError
 from model.files import write_atomically
 from model.labels import LABELS, SUBTYPES
-from model.predictions import order_in_series, progress_bar, served_positions
+from model.predictions import order_in_series, served_positions
+from model.progress import progress_bar
 from model.read_ahead import read_ahead
 
 if TYPE_CHECKING:

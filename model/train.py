@@ -31,11 +31,12 @@ from model.files import write_json
 from model.held_out import held_out
 from model.job import Job, casting
 from model.optimisation import update_average
+from model.progress import training_bar
 from model.recipe import add_recipe_arguments, recipe_from, recipe_of
 from model.residency import CHOICES, resident_pixels
 from model.teacher import load_teacher, softened
 from model.training_data import load_data
-from model.training_log import EpochRow, peak_memory_mb, record, training_bar
+from model.training_log import EpochRow, peak_memory_mb, record
 from model.training_state import TrainingState, identity, restore, save, start
 
 # --------------------------------------------------------------------------------- arguments

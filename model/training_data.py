@@ -29,7 +29,7 @@ from model.data.simulated_bank import Bank, open_bank, read_bank_description
 from model.data.simulated_draws import Simulation, Simulator, lending_patients, open_lender
 from model.distributed import Processes
 from model.errors import TrainingError
-from model.predictions import progress_bar
+from model.progress import counting, progress_bar
 from model.recipe import Recipe
 
 _ESTIMATE_DRAWS: Final = 1000
@@ -207,12 +207,8 @@ def build_missing_stores(sets: Sequence[CachedSet], processes: Processes) -> Non
     with processes.rank_0_first(), progress_bar("series", shown=processes.writes) as bar:
         for item in sets:
             if not is_built(item):
-                task = bar.add_task(f"anatomy of {item.folder}", total=None)
-                build_store(
-                    item.folder,
-                    os.cpu_count() or 1,
-                    lambda done, all_, task=task: bar.update(task, completed=done, total=all_),  # type: ignore[misc]
-                )
+                show = counting(bar, f"anatomy of {item.folder}")
+                build_store(item.folder, os.cpu_count() or 1, show)
 
 
 def simulated_prevalence(simulation: Simulation, processes: Processes) -> NDArray[np.float64]:

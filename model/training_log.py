@@ -1,4 +1,4 @@
-"""The log of a run: a row an epoch as CSV and for TensorBoard, and the bar on the screen."""
+"""The log of a run: a row an epoch, as CSV and for TensorBoard."""
 
 import csv
 import io
@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from model.files import write_atomically
 from model.memory import peak_resident_mb
@@ -70,20 +68,6 @@ def peak_memory_mb(device: torch.device) -> float:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     return peak_resident_mb()
-
-
-def training_bar(*, shown: bool) -> Progress:
-    """A bar that shows slices a second, loss, memory and the time left."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[status]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not shown,
-    )
 
 
 def _record_csv(path: Path, row: EpochRow) -> None:

@@ -20,7 +20,8 @@ from model.data import cache_writer
 from model.data.packed import write_pack
 from model.errors import TrainingError
 from model.labels import SUBTYPES
-from model.pipeline_steps import STEPS, Plan
+from model.pipeline_plan import Plan
+from model.pipeline_steps import STEPS
 from test_ct_ich import HEADER, windowed
 
 RECIPE = ["--architecture=test_resnet", "--size=32", "--batch-size=8", "--epochs=2"]

@@ -1,0 +1,65 @@
+"""What one call of the pipeline is to do, where its results lie, and for how long it may."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one call is to do.
+
+    Parameters
+    ----------
+    root, packed
+        The data set, or a packed cache of it; None where caches are given that are there already.
+    work
+        Folder of cache, run and artefact.
+    cache_size
+        Pixels of a cache that is made.
+    training
+        All options of `model.train`, but for its minutes.
+    checkpoint, version, note
+        Which weights, and what the card says of them.
+    device, workers
+        For all steps; without workers, each has its own default.
+    deadline
+        On the clock of `time.monotonic`.
+    """
+
+    root: Path | None
+    packed: Path | None
+    work: Path
+    cache_size: int
+    training: tuple[str, ...]
+    checkpoint: str
+    version: str
+    note: str
+    device: str
+    workers: int | None
+    deadline: float
+
+    @property
+    def cache(self) -> Path:
+        """Where the data set's cache is made."""
+        return self.work / "cache"
+
+    @property
+    def run(self) -> Path:
+        """Checkpoints and results."""
+        return self.work / "run"
+
+    @property
+    def weights(self) -> Path:
+        """The artefact."""
+        return self.work / "weights"
+
+    @property
+    def minutes_left(self) -> float:
+        """Of this call; negative once the time is up."""
+        return (self.deadline - time.monotonic()) / 60
+
+    @property
+    def common(self) -> list[str]:
+        """Options that every step after training takes."""
+        return [f"--run={self.run}", f"--device={self.device}", f"--workers={self.workers or 1}"]
