@@ -14,8 +14,6 @@ from cache_factory import write_cache
 from model.data.augment import (
     NO_AUGMENTATION,
     Augmentation,
-    compose,
-    in_field,
     network_input,
     random_affine,
     roll,
@@ -24,6 +22,7 @@ from model.data.augment import (
 )
 from model.data.cached import CachedSet, field_placement, open_cache
 from model.data.dataset import SourceSlice
+from model.data.field import compose, in_field
 from model.data.slice_row import reduce_slice
 from model.preprocess import Preprocess
 
