@@ -11,37 +11,20 @@ from torch import Tensor
 
 from model.checkpoint import load_checkpoint
 from model.errors import TrainingError
-from model.network import HemorrhageNetwork, NetworkSpec
-
-
-def load_network(path: Path) -> HemorrhageNetwork:
-    """Load the averaged weights of a checkpoint, in evaluation mode on the CPU.
-
-    Its logits fit the prevalence among the run's draws.
-
-    Raises
-    ------
-    TrainingError
-        The checkpoint is missing, damaged or none of this program.
-    """
-    content = load_checkpoint(path)
-    try:
-        network = HemorrhageNetwork(NetworkSpec(**content["spec"]))
-        network.load_state_dict(content["average"])
-    except (KeyError, TypeError, RuntimeError) as problem:
-        raise TrainingError(f"{path} is no checkpoint of this program: {problem}.") from problem
-    return network.eval()
+from model.network import HemorrhageNetwork
+from model.trained import averaged_network
 
 
 def load_teacher(path: Path, slices_per_input: int) -> HemorrhageNetwork:
-    """Load a network that teaches one of so many slices an input.
+    """Load the averaged weights of a checkpoint, to teach a network of so many slices an input.
 
     Raises
     ------
     TrainingError
-        As in `load_network`, or it takes inputs of another kind.
+        The checkpoint is missing, damaged or none of this program, or it takes inputs of another
+        kind.
     """
-    teacher = load_network(path)
+    teacher = averaged_network(load_checkpoint(path), path)
     if teacher.slices_per_input != slices_per_input:
         raise TrainingError(
             f"The teacher {path} takes {teacher.slices_per_input} slices an input, the network "

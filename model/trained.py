@@ -1,5 +1,6 @@
 """A run's network as it is calibrated, evaluated and exported."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,42 @@ class Trained:
     sets: list[CachedSet]
 
 
+def averaged_network(
+    content: Mapping[str, Any], path: Path, input_size: int | None = None
+) -> HemorrhageNetwork:
+    """Build the network with a checkpoint's averaged weights, in evaluation mode on the CPU.
+
+    Its logits fit the prevalence among the run's draws.
+
+    Parameters
+    ----------
+    content
+        Of the checkpoint at `path`.
+    input_size
+        As of `load_trained`.
+
+    Raises
+    ------
+    TrainingError
+        It is no checkpoint of this program, or its weights are of the trained size alone.
+    """
+    try:
+        trained, weights = NetworkSpec(**content["spec"]), content["average"]
+        network = HemorrhageNetwork(replace(trained, input_size=input_size or trained.input_size))
+        wanted = network.state_dict()
+        fitting = [wanted[name].shape == value.shape for name, value in weights.items()]
+        if not all(fitting) and network.spec != trained:
+            raise TrainingError(
+                f"{trained.architecture} was trained with inputs of {trained.input_size} pixels "
+                f"and cannot take {input_size}: some of its weights go with that size alone. Leave "
+                "out --sizes, or train another network."
+            )
+        network.load_state_dict(weights)
+    except (KeyError, TypeError, RuntimeError) as problem:
+        raise TrainingError(f"{path} is no checkpoint of this program: {problem}.") from problem
+    return network.eval()
+
+
 def load_trained(
     run: Path,
     checkpoint: str = "last",
@@ -57,24 +94,20 @@ def load_trained(
     Raises
     ------
     TrainingError
-        The checkpoint, a cache or the series head is missing, damaged or does not fit.
+        The checkpoint, a cache or the series head is missing, damaged or does not fit, or the
+        network's weights are of the trained size alone.
     """
     path = run / f"{checkpoint}.pt"
     content = load_checkpoint(path)
+    network = averaged_network(content, path, input_size)
     try:
-        spec = NetworkSpec(**content["spec"])
-        if input_size is not None:
-            spec = replace(spec, input_size=input_size)
-        network = HemorrhageNetwork(spec)
-        network.load_state_dict(content["average"])
         shift = torch.tensor(content["prior_shift"])
         folders = [Path(cache["folder"]) for cache in content["caches"]]
-    except (KeyError, TypeError, RuntimeError) as problem:
+    except (KeyError, TypeError) as problem:
         raise TrainingError(f"{path} is no checkpoint of this program: {problem}.") from problem
     # The log-odds of the draws are known exactly: no later step has to know of the sampling.
     with torch.no_grad():
         network.head.bias.add_(shift)
-    network.eval()
     if series_head and (run / SERIES_HEAD_FILE).exists():
         fitted = read_series_head(run / SERIES_HEAD_FILE)
         attach_series_head(network, fitted, weights_digest(network))

@@ -1,5 +1,6 @@
 """A run's network is loaded averaged, at the true prevalence, with its series head."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from cache_factory import write_cache
 from model import train
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.errors import TrainingError
+from model.network import HemorrhageNetwork, NetworkSpec
 from model.series_head import SERIES_HEAD_FILE, SeriesHead
 from model.trained import load_trained
 
@@ -48,6 +50,21 @@ def test_another_input_size_may_be_chosen(run: Path) -> None:
 
     assert network.preprocess.input_size == 48
     assert network(torch.zeros(2, 64, 64, dtype=torch.int16), torch.arange(2.0))[0].shape == (2, 6)
+
+
+@pytest.mark.parametrize("architecture", ["test_vit", "swin_tiny_patch4_window7_224"])
+def test_a_network_of_one_size_alone_says_so(architecture: str, tmp_path: Path) -> None:
+    network = HemorrhageNetwork(NetworkSpec(architecture, 160))
+    content = {"spec": asdict(network.spec), "average": network.state_dict()}
+    save_checkpoint(tmp_path / "last.pt", content)
+
+    with pytest.raises(TrainingError) as refused:
+        load_trained(tmp_path, input_size=96)
+
+    assert str(refused.value) == (
+        f"{architecture} was trained with inputs of 160 pixels and cannot take 96: some of its "
+        "weights go with that size alone. Leave out --sizes, or train another network."
+    )
 
 
 def test_a_checkpoint_that_is_not_there_is_named(tmp_path: Path) -> None:
