@@ -1,6 +1,6 @@
 """What is measured of a run on its test patients, and of two runs on the same ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from model.artifact import calibrated
 from model.bootstrap import (
     AUC,
     OF_LABEL,
@@ -23,6 +22,7 @@ from model.bootstrap import (
 )
 from model.data.sampling import SHARE_LIMITS
 from model.errors import TrainingError
+from model.finding import calibrated
 from model.labels import LABELS
 from model.metrics import weighted_log_loss
 from model.predictions import Predictions
@@ -69,21 +69,15 @@ def measure(run: EvaluatedRun, prevalence: Sequence[float], draws: int) -> dict[
     studies = run.predictions.study_rows(run.probabilities)
     alone = run.predictions.slice_rows(run.slice_probabilities)
     counts = draw_counts(int(slices.owners.max()) + 1, draws)
-    thresholds = {
-        label: {
-            point: measure_threshold(
-                run.calibration["thresholds"][label][point],
-                slices.label(i),
-                studies.label(i),
-                counts,
-            )
-            for point in POINTS
-        }
-        for i, label in enumerate(LABELS)
-    }
+    chosen = run.calibration["thresholds"]
     constant = np.broadcast_to(np.clip(prevalence, *SHARE_LIMITS), slices.targets.shape)
     return {
-        "thresholds": thresholds,
+        "thresholds": _at_points(
+            chosen,
+            lambda i, threshold: measure_threshold(
+                threshold, slices.label(i), studies.label(i), counts
+            ),
+        ),
         "metrics": {
             "per_slice": measure_labels(slices, counts),
             "study": {
@@ -93,22 +87,29 @@ def measure(run: EvaluatedRun, prevalence: Sequence[float], draws: int) -> dict[
             "weighted_log_loss": estimate(WEIGHTED_LOG_LOSS, slices, counts),
             "prevalence_only_log_loss": round(weighted_log_loss(slices.targets, constant), 4),
         },
-        "confusion": {
-            label: {
-                point: {
-                    "slices": confusion(slices.label(i), thresholds[label][point]["threshold"]),
-                    "studies": confusion(studies.label(i), thresholds[label][point]["threshold"]),
-                }
-                for point in POINTS
-            }
-            for i, label in enumerate(LABELS)
-        },
+        "confusion": _at_points(
+            chosen,
+            lambda i, threshold: {
+                "slices": confusion(slices.label(i), threshold),
+                "studies": confusion(studies.label(i), threshold),
+            },
+        ),
         "slices_alone": {
             "per_slice": measure_labels(alone, counts),
             "weighted_log_loss": estimate(WEIGHTED_LOG_LOSS, alone, counts),
             "change_by_series_head": differences(alone, slices, counts),
         },
         "draws": draws,
+    }
+
+
+def _at_points(
+    chosen: Mapping[str, Mapping[str, float]], figure: Callable[[int, float], dict[str, Any]]
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Label to point to what a figure says of the label's number and its threshold there."""
+    return {
+        label: {point: figure(i, chosen[label][point]) for point in POINTS}
+        for i, label in enumerate(LABELS)
     }
 
 

@@ -216,6 +216,24 @@ def choose(
     return epochs, blends, {"alone": losses[0].tolist(), "with_head": with_head}
 
 
+def cross_validate(
+    series: Sequence[EncodedSeries],
+    folds: int,
+    may_blend: Sequence[bool],
+    fitting: Fitting,
+    device: str,
+) -> tuple[int, list[float], dict[str, list[float]]]:
+    """Choose, as `choose` does, by heads each of which never saw the patients it corrects."""
+    fold_of = deal_patients(series, folds, fitting.seed)
+    corrections = dict(out_of_fold(series, fold_of, fitting, device))
+    alone = torch.cat([one.logits for one in series])
+    targets = torch.cat([one.targets for one in series])
+    patients = sorted({one.patient for one in series})
+    numbers = {patient: number for number, patient in enumerate(patients)}
+    owners = torch.tensor([numbers[one.patient] for one in series for _ in one.logits])
+    return choose(alone, targets, owners, corrections, may_blend)
+
+
 def fit_series_head(
     series: Sequence[EncodedSeries], fitting: Fitting, encoder: str, device: str = "cpu"
 ) -> FittedHead | str:
@@ -247,19 +265,13 @@ def fit_series_head(
             f"and {len(clear)} have none; {_LEAST_POSITIVE} of each are the least to judge it by."
         )
     folds = min(fitting.folds, len(having[0]), len(clear))
-    fold_of = deal_patients(series, folds, fitting.seed)
-    corrections = dict(out_of_fold(series, fold_of, fitting, device))
-    alone = torch.cat([one.logits for one in series])
-    targets = torch.cat([one.targets for one in series])
     may_blend = [len(those) >= _LEAST_POSITIVE for those in having]
-    numbers = {patient: number for number, patient in enumerate(sorted(patients))}
-    owners = torch.tensor([numbers[one.patient] for one in series for _ in one.logits])
-    epochs, blend, losses = choose(alone, targets, owners, corrections, may_blend)
+    epochs, blend, losses = cross_validate(series, folds, may_blend, fitting, device)
     figures = {
         "patients": len(patients),
         "patients_with": [len(one) for one in having],
         "series": len(series),
-        "slices": len(alone),
+        "slices": sum(len(one.logits) for one in series),
         "folds": folds,
         "epochs": epochs,
         "seed": fitting.seed,
