@@ -15,8 +15,8 @@ from app.jobs import Lease
 from app.services import Services
 from app.slices import ordered_instances
 from app.storage import HEAT, HU
-from model.artifact import finding_state
 from model.eligibility import judge_series
+from model.finding import finding_state
 from model.labels import by_label
 from model.predictor import Predictor, SeriesPrediction
 from model.series import SeriesGeometry

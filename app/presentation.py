@@ -8,7 +8,8 @@ from flask import Flask
 
 from app.db.models import now
 from app.worklist import ANALYSING, NOT_ANALYSED, WAITING
-from model.artifact import FLAGGED, INDETERMINATE, NOT_FLAGGED, Estimate
+from model.artifact import Estimate
+from model.finding import FLAGGED, INDETERMINATE, NOT_FLAGGED
 
 STATE_MARKS = {
     FLAGGED: "▲",

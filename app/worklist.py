@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.sql.base import ExecutableOption
 
 from app.db.models import Analysis, Job, Review, Series, Study
-from model.artifact import FLAGGED, INDETERMINATE, NOT_FLAGGED
+from model.finding import FLAGGED, INDETERMINATE, NOT_FLAGGED
 
 NOT_ANALYSED, WAITING, ANALYSING = "not analysed", "waiting", "analysing"
 

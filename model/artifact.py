@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from model.errors import ArtifactError
 from model.labels import LABELS
 from model.windowing import MODEL_WINDOWS
@@ -23,10 +20,6 @@ if TYPE_CHECKING:
 
 CARD_NAME: Final = "falx.json"
 NETWORK_NAME: Final = "falx.pt"
-
-FLAGGED: Final = "flagged"
-INDETERMINATE: Final = "indeterminate"
-NOT_FLAGGED: Final = "not flagged"
 
 
 @dataclass(frozen=True)
@@ -84,14 +77,25 @@ class SourceFacts:
 
 
 @dataclass(frozen=True)
+class WeightsFacts:
+    """Other weights that these began from or learnt from."""
+
+    used_for: str
+    name: str
+    trained_on: str
+    licence: str
+
+
+@dataclass(frozen=True)
 class TrainingFacts:
-    """What the weights were made from, and how."""
+    """What the weights were made from, and how; cards of old name no `other_weights`."""
 
     data_sets: tuple[SourceFacts, ...]
     parts: Mapping[str, PartFacts]
     recipe: Mapping[str, int | float | str | None]
     note: str
     minutes: float
+    other_weights: tuple[WeightsFacts, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -155,9 +159,7 @@ def load_card(path: Path) -> ModelCard:
 
 
 def _parse_card(content: dict[str, Any]) -> ModelCard:
-    training, metrics = content["training"], content["metrics"]
-    parts = {name: PartFacts(**part) for name, part in training["parts"].items()}
-    data_sets = tuple(SourceFacts(**facts) for facts in training["data_sets"])
+    metrics = content["metrics"]
     return ModelCard(
         **{
             **content,
@@ -168,7 +170,7 @@ def _parse_card(content: dict[str, Any]) -> ModelCard:
                 label: LabelThresholds(**{name: _point(point) for name, point in pair.items()})
                 for label, pair in content["thresholds"].items()
             },
-            "training": TrainingFacts(**{**training, "parts": parts, "data_sets": data_sets}),
+            "training": _training(content["training"]),
             "metrics": Metrics(
                 per_slice={
                     label: {name: _estimate(value) for name, value in figures.items()}
@@ -178,6 +180,18 @@ def _parse_card(content: dict[str, Any]) -> ModelCard:
                 weighted_log_loss=_estimate(metrics["weighted_log_loss"]),
                 prevalence_only_log_loss=float(metrics["prevalence_only_log_loss"]),
             ),
+        }
+    )
+
+
+def _training(content: dict[str, Any]) -> TrainingFacts:
+    others = content.get("other_weights", [])
+    return TrainingFacts(
+        **{
+            **content,
+            "parts": {name: PartFacts(**part) for name, part in content["parts"].items()},
+            "data_sets": tuple(SourceFacts(**facts) for facts in content["data_sets"]),
+            "other_weights": tuple(WeightsFacts(**facts) for facts in others),
         }
     )
 
@@ -273,49 +287,3 @@ def load_network(path: Path, card: ModelCard, device: str) -> "torch.jit.ScriptM
     network.float()
     network.eval()
     return network
-
-
-def calibrated(
-    logits: NDArray[np.float32], temperature: Mapping[str, float]
-) -> NDArray[np.float32]:
-    """Turn logits into probabilities: one temperature a label, then any >= every subtype.
-
-    Parameters
-    ----------
-    logits
-        float32[S, 6] in `LABELS` order.
-    temperature
-        Label to a positive divisor of its logit (Guo et al. 2017, arXiv 1706.04599).
-
-    Returns
-    -------
-    float32[S, 6], 0..1.
-    """
-    divisors = np.array([temperature[label] for label in LABELS], dtype=np.float64)
-    scaled = np.clip(logits.astype(np.float64) / divisors, -60, 60)
-    probabilities = 1 / (1 + np.exp(-scaled))
-    probabilities[:, 0] = probabilities.max(axis=1)
-    return probabilities.astype(np.float32)
-
-
-def finding_state(label: str, probability: float, card: ModelCard) -> str:
-    """State a finding: flagged, indeterminate or not flagged, at the card's thresholds.
-
-    Parameters
-    ----------
-    label
-        One of `LABELS`.
-    probability
-        Calibrated, 0..1.
-
-    Returns
-    -------
-    `flagged` from the alert threshold on; `not flagged` below the screen threshold (and below the
-    alert threshold); `indeterminate` between.
-    """
-    thresholds = card.thresholds[label]
-    if probability >= thresholds.alert.threshold:
-        return FLAGGED
-    if probability < thresholds.screen.threshold:
-        return NOT_FLAGGED
-    return INDETERMINATE

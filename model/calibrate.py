@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 from scipy.optimize import minimize_scalar
 
-from model.artifact import calibrated
 from model.errors import TrainingError
 from model.files import write_json
+from model.finding import calibrated
 from model.labels import LABELS
 from model.metrics import (
     Truth,

@@ -11,10 +11,11 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image, ImageDraw
 
-from model.artifact import ModelCard, finding_state
+from model.artifact import ModelCard
 from model.dicom import CTSlice
 from model.eligibility import judge_series
 from model.errors import FalxError, InputRefusedError
+from model.finding import finding_state
 from model.labels import LABELS, by_label
 from model.notice import NOTICE
 from model.predictor import Predictor, SeriesPrediction, load_predictor

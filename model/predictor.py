@@ -15,12 +15,12 @@ from model.artifact import (
     CARD_NAME,
     NETWORK_NAME,
     ModelCard,
-    calibrated,
     load_card,
     load_network,
     torchscript_deprecation_ignored,
 )
 from model.device import device_named
+from model.finding import calibrated
 from model.slice_batches import input_batches
 
 CPU_BATCH_SIZE: Final = 4

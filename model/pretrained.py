@@ -168,6 +168,23 @@ def _some(what: str, names: list[str]) -> str:
     return f"{what}: {', '.join(names[:3])}{more}; " if names else ""
 
 
+def hub_id(architecture: str) -> str:
+    """The repository on the Hugging Face hub that holds timm's weights of a network.
+
+    Raises
+    ------
+    TrainingError
+        There is none.
+    """
+    alias = ALIASES.get(architecture, Alias(architecture))
+    repository = getattr(timm.get_pretrained_cfg(alias.timm_name), "hf_hub_id", None)
+    if alias.arguments or not repository:
+        raise TrainingError(
+            f"timm's hub has no weights of {architecture}; give a local file or start from scratch."
+        )
+    return str(repository)
+
+
 def hub_file(architecture: str) -> Path:
     """Find timm's weights in the local cache of the Hugging Face hub, or download them.
 
@@ -178,13 +195,7 @@ def hub_file(architecture: str) -> Path:
     """
     from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
 
-    alias = ALIASES.get(architecture, Alias(architecture))
-    defaults = timm.get_pretrained_cfg(alias.timm_name)
-    repository = getattr(defaults, "hf_hub_id", None)
-    if alias.arguments or not repository:
-        raise TrainingError(
-            f"timm's hub has no weights of {architecture}; give a local file or start from scratch."
-        )
+    repository = hub_id(architecture)
     name = "model.safetensors"
     cached = try_to_load_from_cache(repository, name)
     if isinstance(cached, str):

@@ -13,15 +13,11 @@ import pytest
 
 from app.config import PROJECT_ROOT
 from model.artifact import (
-    FLAGGED,
-    INDETERMINATE,
-    NOT_FLAGGED,
-    calibrated,
-    finding_state,
     load_card,
     load_network,
 )
 from model.errors import ArtifactError
+from model.finding import FLAGGED, INDETERMINATE, NOT_FLAGGED, calibrated, finding_state
 from model.labels import LABELS
 
 WEIGHTS = PROJECT_ROOT / "model" / "weights"

@@ -8,10 +8,7 @@ import pytest
 from app.config import PROJECT_ROOT
 from model.artifact import (
     CARD_NAME,
-    INDETERMINATE,
     LabelThresholds,
-    calibrated,
-    finding_state,
     load_card,
 )
 from model.calibrate import (
@@ -23,6 +20,7 @@ from model.calibrate import (
     parse_arguments,
 )
 from model.errors import TrainingError
+from model.finding import INDETERMINATE, calibrated, finding_state
 from model.labels import LABELS
 from model.metrics import weighted_log_loss
 from model.predictions import Predictions

