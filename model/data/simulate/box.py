@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 _Floats = NDArray[np.floating[Any]]
 
@@ -56,6 +55,14 @@ def within(values: _Floats, outer: Box, box: Box) -> _Floats:
 
 
 def twice(small: _Floats) -> _Floats:
-    """Enlarge to twice the size, without steps."""
-    large = np.repeat(np.repeat(small, 2, 0), 2, 1)
-    return np.asarray(ndimage.uniform_filter(large, 3), np.float32)
+    """Enlarge to twice the size, linearly: every second row and column keeps its values."""
+    height, width = small.shape
+    rows = np.empty((2 * height, width), np.float32)
+    rows[::2] = small
+    rows[1:-1:2] = (small[:-1] + small[1:]) / 2
+    rows[-1] = small[-1]
+    large = np.empty((2 * height, 2 * width), np.float32)
+    large[:, ::2] = rows
+    large[:, 1:-1:2] = (rows[:, :-1] + rows[:, 1:]) / 2
+    large[:, -1] = rows[:, -1]
+    return large

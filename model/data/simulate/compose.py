@@ -27,6 +27,8 @@ LEAST_EXCESS_HU_MM2: Final = {
 where brightness varies anyway."""
 LEAST_MEAN_HU: Final = 12.0
 """And by so much on average."""
+LARGE_EXCESS_HU_MM2: Final = 2500.0
+"""So much is seen by its extent, however faint."""
 LEAST_MEAN_SULCI_HU: Final = 9.0
 LEAST_TO_NOISE: Final = 15.0
 """And by so many standard deviations of a sum over that area, were the noise white."""
@@ -101,7 +103,7 @@ def _visible(
     sum_noise = view.noise_hu * (max(area, 1e-3) * pixel_mm2) ** 0.5
     mean = LEAST_MEAN_SULCI_HU if kind == "subarachnoid" else LEAST_MEAN_HU
     least = LEAST_EXCESS_HU_MM2[kind]
-    clear = excess >= max(mean * area, least, LEAST_TO_NOISE * sum_noise)
+    clear = excess >= max(min(mean * area, LARGE_EXCESS_HU_MM2), least, LEAST_TO_NOISE * sum_noise)
     if area >= LEAST_VISIBLE_MM2 and clear:
         return visible
     return visible if kind == "subdural" and visible.sum() * pixel_mm2 >= LEAST_DARK_MM2 else None

@@ -159,11 +159,11 @@ def draw_epidural(anatomy: SeriesAnatomy, index: int, rng: np.random.Generator) 
     bones = _bones(anatomy.frame.below_vertex(anatomy.grids[index].z_mm))
     first, last = bones[int(rng.choice(3, p=[0.16, 0.72, 0.12]))]
     radius = _RADIUS_MM * anatomy.frame.scale
-    length = min(log_uniform(rng, 5, 46), 0.48 * radius * (last - first))
+    length = min(log_uniform(rng, 9, 46), 0.48 * radius * (last - first))
     # Flatter ones would not bulge into the head.
     flattest = max(0.24, length / (2 * radius))
-    thick = float(np.clip(length * rng.uniform(flattest, max(0.6, flattest + 0.1)), 2.2, 30))
-    height = float(np.clip(length * rng.uniform(0.6, 1.3), 4, 45))
+    thick = float(np.clip(length * rng.uniform(flattest, max(0.6, flattest + 0.1)), 4.2, 30))
+    height = float(np.clip(length * rng.uniform(0.7, 1.3), 6, 45))
     angle = float(rng.uniform(first + length / radius, last - length / radius))
     return Epidural(
         angle=angle if rng.random() < 0.5 else -angle,
@@ -171,7 +171,7 @@ def draw_epidural(anatomy: SeriesAnatomy, index: int, rng: np.random.Generator) 
         half_length_mm=length,
         half_height_mm=height,
         thick_mm=thick,
-        hu=float(rng.uniform(50, 76)),
+        hu=float(rng.uniform(54, 78)),
         swirl_hu=float(rng.uniform(8, 24)) if rng.random() < 0.25 else 0.0,
         seed=noise_shift(rng),
     )

@@ -49,7 +49,7 @@ class Plan:
     """
 
     bleeding: float = 0.6
-    subtypes: tuple[float, ...] = (0.14, 0.13, 0.8, 0.18, 0.17)
+    subtypes: tuple[float, ...] = (0.12, 0.14, 0.85, 0.18, 0.17)
     mixture: float = 0.28
     look_alikes: float = 1.2
     trauma: float = 0.5

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from model.data.simulate.box import Box
+from model.data.simulate.box import Box, where_any
 from model.data.simulate.chance import Spot, noise_shift, slice_z
 from model.data.simulate.lesion import Deposit, Still
 from model.data.simulate.noise import noise_plane
@@ -65,6 +65,13 @@ class Subarachnoid(Still):
         where = _reached(view, self.territories, across, along)
         if where.max(initial=0) < 0.1:
             return None
+        reached = where_any(where, 0.02)
+        box, where, across, along = (
+            box.inner(reached),
+            where[reached],
+            across[reached],
+            along[reached],
+        )
         x, y = view.places(box)
         uneven = noise_plane(x, y, view.grid.z_mm, 20.0, self.seed, octaves=2)
         where *= np.clip(0.85 + 0.45 * uneven, 0, 1)
@@ -147,10 +154,11 @@ def _faint_cisterns(view: SliceView, box: Box) -> NDArray[np.float32]:
 def _deep_ventricles(
     view: SliceView, across: NDArray[np.float32], along: NDArray[np.float32]
 ) -> NDArray[np.bool_]:
-    """Where the third ventricle's floor and the temporal horns lie, whether seen or not."""
+    """Where third and fourth ventricle and the temporal horns lie, whether seen or not."""
     third = (np.abs(across) < 4) & (along > -22) & (along < 13) & (60 < view.below < 84)
     horns = (np.abs(across) > 20) & (np.abs(across) < 42) & (along > -16) & (along < 22)
-    return np.asarray(third | (horns & (view.below > 81)))
+    fourth = (np.abs(across) < 13) & (along > 17) & (along < 46)
+    return np.asarray(third | (horns & (view.below > 81)) | (fourth & (view.below > 88)))
 
 
 _BOTH: Final = ("sulci", "cisterns")

@@ -234,7 +234,7 @@ def draw_subdural(anatomy: SeriesAnatomy, index: int, rng: np.random.Generator) 
             half_along=float(rng.uniform(14, 36)),
             z_mm=slice_z(anatomy, index, rng, height),
             half_height_mm=height,
-            thick_mm=log_uniform(rng, 1.8, 6),
+            thick_mm=log_uniform(rng, 2.2, 6),
             age=acute,
             seed=noise_shift(rng),
         )
@@ -250,9 +250,9 @@ def draw_subdural(anatomy: SeriesAnatomy, index: int, rng: np.random.Generator) 
         )
     height = float(rng.uniform(14, 50))
     age = draw_age(rng)
-    half_angle = log_uniform(rng, 0.2, 1.3)
+    half_angle = log_uniform(rng, 0.25, 1.3)
     # What is no brighter than brain is only seen where it is thick.
-    thick = log_uniform(rng, 2.2 if age.name == "acute" else 5.0, 18)
+    thick = log_uniform(rng, 3.2 if age.name == "acute" else 5.0, 18)
     return ConvexitySubdural(
         side=side,
         angle=float(rng.uniform(0.6, 2.5)),
