@@ -219,8 +219,11 @@ def simulated_prevalence(simulation: Simulation, processes: Processes) -> NDArra
     """
     if isinstance(simulation.source, Bank):
         return np.asarray(simulation.source.targets.mean(axis=0, dtype=np.float64))
-    edges = np.linspace(0, _ESTIMATE_DRAWS, processes.world + 1).astype(int)
-    own = range(edges[processes.rank], edges[processes.rank + 1])
-    counted = processes.gather(simulation.source.count(own))
+    counted = processes.gather(simulation.source.count(estimated_by(processes)))
     prevalence: NDArray[np.float64] = np.sum(counted, axis=0) / _ESTIMATE_DRAWS
     return prevalence
+
+
+def estimated_by(processes: Processes) -> range:
+    """The draws of the fixed sample that this process makes."""
+    return range(processes.rank, _ESTIMATE_DRAWS, processes.world)

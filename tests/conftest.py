@@ -43,6 +43,22 @@ def predictor() -> Predictor:
     return load_predictor(PROJECT_ROOT / "model" / "weights", "cpu")
 
 
+@pytest.fixture(scope="session")
+def simulated_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of ten simulated patients, every second one bleeding, with its anatomy.
+
+    Not to be changed, but for folds: it takes seconds to make.
+    """
+    from model.data.cache_writer import write_cache
+    from model.data.simulate.store import build_store
+    from model.data.simulated import SimulatedSet
+
+    folder = tmp_path_factory.mktemp("simulated") / "cache"
+    write_cache(SimulatedSet(patients=10, slices=8, pixels=64), folder, size=64)
+    build_store(folder, workers=1)
+    return folder
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run the tests of a module that says `ON_EVERY_DATABASE` on each of them."""
     everywhere = getattr(metafunc.module, "ON_EVERY_DATABASE", False)

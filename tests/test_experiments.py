@@ -8,11 +8,19 @@ import pandas as pd
 import pytest
 
 from cache_factory import write_cache
+from model import train
 from model.data.cached import open_cache
 from model.errors import TrainingError
 from model.experiments import __main__ as experiments
-from model.experiments.__main__ import parse_arguments, training_command
+from model.experiments.__main__ import (
+    measured,
+    parse_arguments,
+    run_folder,
+    table_of,
+    training_command,
+)
 from model.experiments.figures import COLUMNS, LOGITS, figures_of, gain
+from model.experiments.judging import judge_run
 from model.experiments.plan import PLAN as OWN_PLAN
 from model.experiments.plan import read_plan
 from model.labels import LABELS
@@ -38,19 +46,32 @@ options = "--simulate=0.5 --bank={bank}"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache, a plan, and two experiments of two rotations."""
+    """A cache, a plan, and two experiments.
+
+    The first is done by the command, in two rotations; the second, of one, by its parts and in this
+    process, because every other one takes seconds to start.
+    """
     folder = tmp_path_factory.mktemp("experiments")
     write_cache(folder / "cache", patients=20)
     write_cache(folder / "negative", patients=2, name="negative")
     (folder / "plan.toml").write_text(PLAN)
-    experiments.main(["first", "second", *common(folder)])
+    experiments.main(["first", *common(folder), "--rotations", "0", "1"])
+    options = parse_arguments(["second", *common(folder), "--rotations=1"])
+    second = read_plan(options.plan)[1]
+    train.main(training_command(second, 1, options)[3:])
+    judgement = judge_run(run_folder(options, second, 1), None, options.negative)
+    measured(second, options, [judgement])
     return folder
 
 
 def common(folder: Path) -> list[str]:
     where = [f"--cache={folder / 'cache'}", f"--to={folder / 'to'}"]
-    also = [f"--plan={folder / 'plan.toml'}", f"--negative={folder / 'negative'}", "--draws=50"]
-    return [*where, *also, "--rotations", "0", "1"]
+    return [
+        *where,
+        f"--plan={folder / 'plan.toml'}",
+        f"--negative={folder / 'negative'}",
+        "--draws=20",
+    ]
 
 
 def judged_rows(scores: list[float], bleeds: list[int]) -> pd.DataFrame:
@@ -61,9 +82,9 @@ def judged_rows(scores: list[float], bleeds: list[int]) -> pd.DataFrame:
 
 
 def test_every_test_patient_of_the_rotations_is_judged_once(folder: Path) -> None:
-    judged = pd.read_parquet(folder / "to" / "second" / "judged.parquet")
+    judged = pd.read_parquet(folder / "to" / "first" / "judged.parquet")
     parts = [
-        json.loads((folder / "to" / "second" / f"rotation-{r}" / "run.json").read_text())["parts"]
+        json.loads((folder / "to" / "first" / f"rotation-{r}" / "run.json").read_text())["parts"]
         for r in (0, 1)
     ]
 
@@ -76,7 +97,7 @@ def test_every_test_patient_of_the_rotations_is_judged_once(folder: Path) -> Non
 
 def test_the_result_says_what_was_asked_and_found(folder: Path) -> None:
     result = json.loads((folder / "to" / "second" / "experiment.json").read_text())
-    table = (folder / "to" / "table.md").read_text().splitlines()
+    table = table_of(read_plan(folder / "plan.toml"), folder / "to").splitlines()
 
     assert result["question"] == "On from the first."
     assert result["against"] == "first"
@@ -85,13 +106,16 @@ def test_the_result_says_what_was_asked_and_found(folder: Path) -> None:
     assert result["minutes"] > 0
     named = [line.split("|")[1].strip() for line in table if line.startswith("|")]
     assert named == ["experiment", "---", "first", "second"] * 2
+    assert "| second |" not in (folder / "to" / "table.md").read_text()
+    assert "| first |" in (folder / "to" / "table.md").read_text()
 
 
 def test_a_second_call_trains_nothing_again(folder: Path) -> None:
     checkpoint = folder / "to" / "first" / "rotation-0" / "last.pt"
     before = checkpoint.stat().st_mtime_ns
 
-    experiments.main(["first", *common(folder)[:-1]])
+    options = parse_arguments(["first", *common(folder)])
+    train.main(training_command(read_plan(options.plan)[0], 0, options)[3:])
 
     assert checkpoint.stat().st_mtime_ns == before
 
@@ -108,11 +132,10 @@ def test_what_a_recipe_needs_is_asked_for(folder: Path) -> None:
 
 def test_a_failed_training_says_why(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "plan.toml").write_text(PLAN.replace("--size=32", "--size=1"))
+    others = [f"--plan={tmp_path / 'plan.toml'}", f"--to={tmp_path}", "--rotations=0"]
 
-    with pytest.raises(TrainingError, match=r"first, rotation \d: falx: --size is 1"):
-        experiments.main(
-            ["first", *common(folder)[:-1], f"--plan={tmp_path / 'plan.toml'}", f"--to={tmp_path}"]
-        )
+    with pytest.raises(TrainingError, match=r"first, rotation 0: falx: --size is 1"):
+        experiments.main(["first", *common(folder), *others])
 
 
 def test_figures_are_those_of_the_logits() -> None:

@@ -9,38 +9,36 @@ import pandas as pd
 import pytest
 import torch
 
+from cache_factory import write_cache
 from model import simulate, train
 from model.checkpoint import load_checkpoint
-from model.data.cache_writer import write_cache
+from model.data import simulated_bank
 from model.data.cached import CachedSet, open_cache
 from model.data.sampling import prior_shift
 from model.data.simulate.insert import Plan
-from model.data.simulate.store import build_store, list_store
+from model.data.simulate.store import list_store
 from model.data.simulate.training import draw_training_slice
-from model.data.simulated import SimulatedSet
 from model.data.simulated_bank import Bank, open_bank, write_bank
 from model.data.simulated_draws import lending_patients
 from model.errors import TrainingError
 from model.labels import LABELS
 
 PIXELS = 64
-SLICES = 300  # more than a process makes at once
+SLICES = 60
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache with its anatomy; every second patient bleeds."""
-    folder = tmp_path_factory.mktemp("bank") / "cache"
-    write_cache(SimulatedSet(patients=10, slices=8, pixels=PIXELS), folder, size=PIXELS)
-    build_store(folder, workers=1)
-    return folder
+def cache(simulated_cache: Path) -> Path:
+    return simulated_cache
 
 
 @pytest.fixture(scope="module")
-def folder(cache: Path) -> Path:
-    """A bank made by two processes."""
-    bank = cache.parent / "bank"
-    write_bank(cache, bank, slices=SLICES, seed=5, workers=2)
+def folder(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bank made by two processes, of more slices than one makes at once."""
+    bank = tmp_path_factory.mktemp("bank")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simulated_bank, "_CHUNK", 25)
+        write_bank(cache, bank, slices=SLICES, seed=5, workers=2)
     return bank
 
 
@@ -58,7 +56,7 @@ def test_each_slice_is_the_simulators(cache: Path, folder: Path) -> None:
     store = list(list_store(cached))
     bank = opened(folder, cache)
 
-    for number in (0, 7, SLICES - 1):
+    for number in (0, 26, SLICES - 1):
         rng = np.random.default_rng([5, number])
         plan = Plan(bleeding=float(rng.random() < 0.7))
         made = draw_training_slice(cached.hu, store, rng, plan)
@@ -101,7 +99,7 @@ def test_what_was_interrupted_is_no_bank(cache: Path, folder: Path, tmp_path: Pa
 
 def test_a_bank_of_another_cache_is_refused(cache: Path, folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    write_cache(SimulatedSet(patients=4, slices=4, pixels=32), other, size=32)
+    write_cache(other, patients=4, size=32)
     shutil.copytree(folder, tmp_path / "bank")
     table = pd.read_parquet(folder / "slices.parquet")
     table.assign(series="x:y").to_parquet(tmp_path / "bank" / "slices.parquet")

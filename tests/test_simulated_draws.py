@@ -1,6 +1,7 @@
 """Training draws simulated bleeding: whose slices, how often, and the same however it is run."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +9,14 @@ import pandas as pd
 import pytest
 import torch
 
-from model import train
+from cache_factory import write_cache
+from model import train, training_data
 from model.checkpoint import load_checkpoint
 from model.data.batches import read_batches
-from model.data.cache_writer import write_cache
 from model.data.cached import CachedSet, field_placement, open_cache
 from model.data.mixture import Drawing, Pool, make_pool
 from model.data.sampling import prior_shift
 from model.data.simulate.store import build_store
-from model.data.simulated import SimulatedSet
 from model.data.simulated_draws import (
     SIMULATED,
     EpochDraws,
@@ -26,20 +26,24 @@ from model.data.simulated_draws import (
     lending_patients,
     open_lender,
 )
+from model.distributed import Processes
 from model.errors import TrainingError
-from run_factory import run_two
 
 PIXELS = 64
 SMALL = ["--architecture=test_resnet", "--size=32", "--batch-size=4", "--device=cpu", "--epochs=1"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_estimates() -> Iterator[None]:
+    """Training makes a thousand draws, to estimate how many bleed, before it begins."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_data, "_ESTIMATE_DRAWS", 60)
+        yield
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache with its anatomy; every second patient bleeds."""
-    cache = tmp_path_factory.mktemp("simulate") / "cache"
-    write_cache(SimulatedSet(patients=10, slices=8, pixels=PIXELS), cache, size=PIXELS)
-    build_store(cache, workers=1)
-    return cache
+def folder(simulated_cache: Path) -> Path:
+    return simulated_cache
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +128,19 @@ def test_simulated_bleeding_has_its_own_labels_in_slices_that_lent_none(cached: 
         assert 0 < changed.min() < 0.6
 
 
+def test_processes_share_the_draws_that_estimate_how_many_bleed(cached: CachedSet) -> None:
+    estimated = simulation(cached)
+    simulator = estimated.source
+    assert isinstance(simulator, Simulator)
+    three = [Processes(torch.device("cpu"), rank, world=3) for rank in range(3)]
+
+    parts = [simulator.count(training_data.estimated_by(processes)) for processes in three]
+
+    alone = training_data.simulated_prevalence(estimated, Processes(torch.device("cpu")))
+    assert np.array_equal(np.sum(parts, axis=0) / 60, alone)
+    assert all(part[0] < 60 * alone[0] for part in parts)
+
+
 def test_three_slices_are_neighbours_with_their_own_placement(cached: CachedSet) -> None:
     simulated = simulation(cached, 1.0, slices_per_input=3).source
     single = simulation(cached, 1.0).source
@@ -184,8 +201,7 @@ def test_who_shares_a_slice_with_other_labels_lends_none(folder: Path, tmp_path:
 
 
 def test_slices_without_a_brain_take_up_no_bleeding(tmp_path: Path) -> None:
-    cache = tmp_path / "cache"
-    write_cache(SimulatedSet(patients=2, slices=2, pixels=PIXELS), cache, size=PIXELS)
+    cache = write_cache(tmp_path / "cache", patients=2, slices=2)
     np.lib.format.open_memmap(cache / "hu.npy", "r+")[:] = -1000
     build_store(cache, workers=1)
     cached = open_cache(cache)
@@ -224,21 +240,6 @@ def test_a_run_stopped_in_mid_epoch_ends_like_an_unbroken_one(
     for part in ("network", "average"):
         for name, value in ended[part].items():
             assert torch.equal(value, wanted[part][name]), f"{part}.{name}"
-
-
-def test_two_processes_learn_what_one_learns_in_two_batches_a_step(
-    folder: Path, tmp_path: Path
-) -> None:
-    options = ["--slices-per-epoch=32"]
-    finished = run_two(command(folder, tmp_path / "two", *options))
-    assert finished.returncode == 0, finished.stderr
-    train.main(command(folder, tmp_path / "one", *options, "--accumulate=2"))
-
-    one, two = (load_checkpoint(tmp_path / name / "last.pt") for name in ("one", "two"))
-    assert one["prior_shift"] == two["prior_shift"]
-    for name, value in one["network"].items():
-        if "running" not in name and "num_batches" not in name:
-            assert (value - two["network"][name]).abs().mean() < 1e-4, name
 
 
 def test_the_shift_undoes_what_the_mixture_draws(folder: Path, unbroken: Path) -> None:
