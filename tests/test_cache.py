@@ -159,8 +159,11 @@ def test_a_run_killed_in_the_middle_goes_on_to_the_same_cache(
     assert_same(broken, tmp_path / "unbroken")
 
 
-def test_a_reading_process_that_is_killed_ends_the_run_with_a_reason(tmp_path: Path) -> None:
-    deadly = DeadlySet(patients=2, slices=300, pixels=16)
+def test_a_reading_process_that_is_killed_ends_the_run_with_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_writer, "CHUNK_SLICES", 2)
+    deadly = DeadlySet(patients=2, slices=2, pixels=16)
 
     with pytest.raises(TrainingError, match="A reading process was killed"):
         cache_writer.write_cache(deadly, tmp_path, size=16, workers=2)
