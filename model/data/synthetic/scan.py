@@ -22,7 +22,7 @@ _MIDDLE_MM: Final = 13.0
 """Of the head from the foramen magnum to the scalp, above the third ventricle."""
 _FINEST_MM: Final = 0.8
 """Structures are as sharp as a soft kernel leaves them; only noise is drawn at every pixel."""
-_LEVEL_MM: Final = 1.7
+_LEVEL_MM: Final = 2.0
 """Planes that a slice averages are so far apart, or as far as points in the plane are."""
 _BLUR_MM: Final = 0.45
 _NOISE_HU: Final = 3.0
