@@ -47,7 +47,7 @@ def judge(
     """
     batches = [numbers[i : i + batch_size] for i in range(0, len(numbers), batch_size)]
     logits = [np.empty((0, len(LABELS)), np.float32)]
-    for hu, placement, _ in read_batches(samples, batches, device, workers):
+    for hu, placement, *_ in read_batches(samples, batches, device, workers):
         seen = hu if vary is None else vary(hu)
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             found = network.classify(network_input(seen, placement, network.spec.input_size))

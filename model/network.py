@@ -85,8 +85,12 @@ class HemorrhageNetwork(nn.Module):
     @torch.jit.unused
     def classify(self, network_input: Tensor) -> Tensor:
         """Logits float32[S, 6] of input float32[S, 3 * C, N, N]: the path that training takes."""
-        pooled = self.pooling(self.encoder(network_input))
-        logits: Tensor = self.head(self.dropout(pooled))
+        return self.classify_features(self.encoder(network_input))
+
+    @torch.jit.unused
+    def classify_features(self, features: Tensor) -> Tensor:
+        """Logits float32[S, 6] of the encoder's features float32[S, D, h, w]."""
+        logits: Tensor = self.head(self.dropout(self.pooling(features)))
         return logits
 
     @torch.jit.export

@@ -40,6 +40,7 @@ class Recipe:
     simulate: float = _option(0.0, "share of draws with simulated bleeding or look-alikes")
     simulate_bleeding: float = _option(0.7, "share of these that are meant to bleed")
     label_weights: tuple[float, ...] = _option(METRIC_WEIGHTS, "of the loss, any first")
+    cell_weight: float = _option(0.0, "of the loss of where simulated blood lies; 0: not learnt")
     precision: str = _option("auto", "auto: bf16 on a GPU, fp32 on a CPU", ("auto", "fp32", "bf16"))
     channels_last: bool = _option(True, "memory format of the network")
     seed: int = _option(0, "of everything random")
@@ -124,6 +125,7 @@ def _check(recipe: Recipe) -> None:
         "simulate": (0, 1),
         "simulate_bleeding": (0, 1),
         "teacher_share": (0, 1),
+        "cell_weight": (0, float("inf")),
         "seed": (0, float("inf")),
     }
     for name, (low, high) in limits.items():

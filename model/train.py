@@ -19,9 +19,11 @@ from rich.console import Console
 from torch import Tensor
 from torch.nn import functional
 
+from model.backbones import CELL_PIXELS
 from model.checkpoint import BEST, LAST, load_checkpoint, require_same
-from model.data.augment import network_input
+from model.data.augment import training_input
 from model.data.batches import read_batches
+from model.data.cells import cell_loss
 from model.data.mixture import epoch_length
 from model.data.resident import Batch
 from model.data.simulated_draws import epoch_draws
@@ -100,17 +102,20 @@ def train_one_step(state: TrainingState, job: Job, batches: Iterator[Batch]) -> 
     """Take one step of the optimiser; returns the loss, the mean over all processes."""
     recipe, losses = job.recipe, []
     for part in range(recipe.accumulate):
-        hu, placement, targets = next(batches)
+        batch = next(batches)
         torch.manual_seed(seed_of(state, job, part))
-        inputs = network_input(hu, placement, recipe.size, recipe.augmentation)
+        side = recipe.size // CELL_PIXELS if recipe.cell_weight else 0
+        inputs, cells = training_input(batch, recipe.size, recipe.augmentation, side)
         if recipe.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         alone = job.processes.world == 1 or part + 1 == recipe.accumulate
         with nullcontext() if alone else state.parallel.no_sync():  # type: ignore[operator]
             with casting(job):
-                wanted = softened(targets, inputs, job.teacher, recipe.teacher_share)
-                logits = state.parallel(inputs)
+                wanted = softened(batch.targets, inputs, job.teacher, recipe.teacher_share)
+                logits, cell_logits = state.parallel(inputs)
             loss = weighted_bce(logits.float(), wanted, recipe.label_weights)
+            if cell_logits is not None:
+                loss = loss + recipe.cell_weight * cell_loss(cell_logits.float(), cells)
             (loss / recipe.accumulate).backward()  # type: ignore[no-untyped-call]
         losses.append(loss.detach())
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)

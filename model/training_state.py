@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from model.checkpoint import save_checkpoint
 from model.job import Job
+from model.labels import LABELS
 from model.network import HemorrhageNetwork, NetworkSpec, build_network, set_prevalence_bias
 from model.optimisation import build_optimiser, build_schedule
 
@@ -21,6 +22,7 @@ class TrainingState:
     """All that changes during a run."""
 
     network: HemorrhageNetwork
+    cell_head: nn.Module | None
     average: HemorrhageNetwork
     parallel: nn.Module
     optimiser: torch.optim.Optimizer
@@ -33,19 +35,23 @@ class TrainingState:
     best_loss: float = math.inf
 
 
+MODULES = ("network", "cell_head", "average", "optimiser", "schedule")
 COUNTERS = ("epoch", "step", "loss_sum", "epoch_seconds", "seconds", "best_loss")
 
 
 class TrainingPath(nn.Module):
     """The network as training calls it, so that processes can share the work."""
 
-    def __init__(self, network: HemorrhageNetwork) -> None:
+    def __init__(self, network: HemorrhageNetwork, cell_head: nn.Module | None) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.cell_head = network, cell_head
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """float32[B, 3 C, N, N] to logits float32[B, 6]."""
-        return self.network.classify(inputs)
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        """float32[B, 3 C, N, N] to logits float32[B, 6] and, of cells, float32[B, 6, h, w]."""
+        if self.cell_head is None:
+            return self.network.classify(inputs), None
+        features, cells = self.network.encoder.with_cells(inputs)
+        return self.network.classify_features(features), self.cell_head(cells)
 
 
 def start(job: Job, pretrained: str) -> TrainingState:
@@ -61,18 +67,30 @@ def start(job: Job, pretrained: str) -> TrainingState:
     network.to(processes.device)
     if recipe.channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = build_optimiser(network, recipe.learning_rate, recipe.weight_decay)
+    cell_head = build_cell_head(network).to(processes.device) if recipe.cell_weight else None
+    path = TrainingPath(network, cell_head)
+    optimiser = build_optimiser(path, recipe.learning_rate, recipe.weight_decay)
     schedule = build_schedule(optimiser, recipe.epochs * job.steps, recipe.warm_up)
     average = copy.deepcopy(network).eval()
-    parallel = processes.wrap(TrainingPath(network))
-    return TrainingState(network, average, parallel, optimiser, schedule)
+    parallel = processes.wrap(path)
+    return TrainingState(network, cell_head, average, parallel, optimiser, schedule)
+
+
+def build_cell_head(network: HemorrhageNetwork) -> nn.Module:
+    """Judge each cell from its features: a convolution that starts where cells have no blood."""
+    head = nn.Conv2d(network.encoder.cell_features, len(LABELS), 1)
+    nn.init.constant_(head.bias, _CELL_BIAS)  # type: ignore[arg-type]
+    return head
+
+
+_CELL_BIAS = -3.0
 
 
 def save(state: TrainingState, job: Job, name: str) -> None:
     """Write all that a run needs to go on as if it had never stopped."""
     if not job.processes.writes:
         return
-    modules = ("network", "average", "optimiser", "schedule")
+    modules = [name for name in MODULES if getattr(state, name) is not None]
     content = {
         **identity(job),
         "spec": asdict(state.network.spec),
@@ -93,7 +111,8 @@ def identity(job: Job) -> dict[str, Any]:
 
 def restore(state: TrainingState, content: dict[str, Any]) -> None:
     """Put a checkpoint's content back into a freshly started state."""
-    for name in ("network", "average", "optimiser", "schedule"):
-        getattr(state, name).load_state_dict(content[name])
+    for name in MODULES:
+        if getattr(state, name) is not None:
+            getattr(state, name).load_state_dict(content[name])
     for name in COUNTERS:
         setattr(state, name, content[name])

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from model.data import scanner_variation as scanner
+from model.data.cells import cells_in_field
 from model.data.field import coarse_mean, compose, in_field
+from model.data.resident import Batch
 from model.preprocess import normalise
 from model.windowing import MODEL_WINDOWS, apply_window
 
@@ -96,6 +98,28 @@ class Augmentation:
 NO_AUGMENTATION: Final = Augmentation(**{item.name: False for item in fields(Augmentation)})
 
 
+def training_input(
+    batch: Batch, size: int, augmentation: Augmentation, cell_side: int
+) -> tuple[Tensor, Tensor]:
+    """The input of `network_input`, and where blood lies in it.
+
+    Parameters
+    ----------
+    cell_side
+        Rows and columns of the map of cells; 0 for none.
+
+    Returns
+    -------
+    The input, and float32[B, 6, cell_side, cell_side] as of `model.data.cells.cells_in_field`.
+    """
+    theta = compose(random_affine(len(batch.hu), augmentation).to(batch.hu.device), batch.placement)
+    middle = theta[:, theta.shape[1] // 2]
+    inputs = _varied_input(batch.hu, theta, size, augmentation)
+    return inputs, cells_in_field(
+        batch.cells, middle, cell_side
+    ) if cell_side else middle.new_empty(0)
+
+
 def network_input(
     hu: Tensor, placement: Tensor, size: int, augmentation: Augmentation = NO_AUGMENTATION
 ) -> Tensor:
@@ -117,8 +141,12 @@ def network_input(
     float32[B, 3 C, size, size], normalised as in serving, slice by slice: its three windows.
     Sampled finer and averaged, which stands in for the antialiased resize of `Preprocess`.
     """
-    finer = max(2, hu.shape[-1] // size)
     theta = compose(random_affine(len(hu), augmentation).to(hu.device), placement)
+    return _varied_input(hu, theta, size, augmentation)
+
+
+def _varied_input(hu: Tensor, theta: Tensor, size: int, augmentation: Augmentation) -> Tensor:
+    finer = max(2, hu.shape[-1] // size)
     chance = roll(len(hu))
     at_once = _AT_ONCE if hu.device.type == "cpu" else max(1, len(hu))
     made = []

@@ -28,10 +28,11 @@ class _Batches(Dataset[Batch]):
 
     def __getitem__(self, numbers: NDArray[np.int64]) -> Batch:
         samples = self.samples.read(numbers)
-        return (
+        return Batch(
             torch.from_numpy(samples.hu),
             torch.from_numpy(samples.placement),
             torch.from_numpy(samples.targets).float(),
+            torch.from_numpy(samples.cells),
         )
 
 
@@ -64,9 +65,5 @@ def read_batches(
         # Torch's threads do not survive a fork; the readers use NumPy alone.
         multiprocessing_context="fork" if workers else None,
     )
-    for hu, placement, targets in loader:
-        yield (
-            hu.to(device, non_blocking=pinned),
-            placement.to(device, non_blocking=pinned),
-            targets.to(device, non_blocking=pinned),
-        )
+    for batch in loader:
+        yield Batch(*(part.to(device, non_blocking=pinned) for part in batch))

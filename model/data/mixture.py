@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from model.data.cached import CachedSet, field_placement
+from model.data.cells import cells_of_real
 from model.data.sampling import draw, drawing_shares, pass_length, require_both_classes
 from model.errors import TrainingError
 
@@ -24,11 +25,14 @@ class Samples:
         float32[B, C, 3], each crop's place in its field (`model.data.cached.field_placement`).
     targets
         int8[B, 6], 0 or 1, in `LABELS` order.
+    cells
+        uint8[B, 5, SIDE, SIDE], where blood lies (`model.data.cells`).
     """
 
     hu: NDArray[np.int16]
     placement: NDArray[np.float32]
     targets: NDArray[np.int8]
+    cells: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,9 @@ class Pool:
         float32[n, C, 3], as in `Samples`.
     targets
         int8[n, 6].
+    cells, cell_rows
+        uint8[K, 5, SIDE, SIDE], where blood lies in slices that were simulated, and int64[n], a
+        slice's row in it, or -1; None where none was.
     """
 
     hu: tuple[NDArray[np.int16], ...]
@@ -54,6 +61,8 @@ class Pool:
     rows: NDArray[np.int64]
     placement: NDArray[np.float32]
     targets: NDArray[np.int8]
+    cells: NDArray[np.uint8] | None = None
+    cell_rows: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.source)
@@ -66,6 +75,8 @@ class Pool:
             self.rows[chosen],
             self.placement[chosen],
             self.targets[chosen],
+            self.cells,
+            None if self.cell_rows is None else self.cell_rows[chosen],
         )
 
     def read(self, chosen: NDArray[np.int64]) -> Samples:
@@ -74,7 +85,12 @@ class Pool:
             self.hu[source][rows]
             for source, rows in zip(self.source[chosen], self.rows[chosen], strict=True)
         ]
-        return Samples(np.stack(hu), self.placement[chosen], self.targets[chosen])
+        targets = self.targets[chosen]
+        cells = cells_of_real(targets)
+        if self.cells is not None and self.cell_rows is not None:
+            rows = self.cell_rows[chosen]
+            cells[rows >= 0] = self.cells[rows[rows >= 0]]
+        return Samples(np.stack(hu), self.placement[chosen], targets, cells)
 
 
 @dataclass(frozen=True)
@@ -120,13 +136,19 @@ def make_pool(
 
 
 def join_pools(first: Pool, second: Pool) -> Pool:
-    """One pool of two: the numbers of the second's slices follow those of the first's."""
+    """One pool of two: the numbers of the second's slices follow those of the first's.
+
+    Only the second may have cells.
+    """
+    unknown = np.full(len(first), -1)
     return Pool(
         hu=(*first.hu, *second.hu),
         source=np.concatenate([first.source, second.source + len(first.hu)]),
         rows=np.concatenate([first.rows, second.rows]),
         placement=np.concatenate([first.placement, second.placement]),
         targets=np.concatenate([first.targets, second.targets]),
+        cells=second.cells,
+        cell_rows=None if second.cell_rows is None else np.concatenate([unknown, second.cell_rows]),
     )
 
 

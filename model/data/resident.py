@@ -2,17 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.data.cells import SIDE, UNKNOWN
 from model.data.mixture import Pool
+from model.labels import SUBTYPES
 
-Batch = tuple[Tensor, Tensor, Tensor]
-"""Cached crops int16[B, C, N, N], their placement float32[B, C, 3], targets float32[B, 6]."""
+
+class Batch(NamedTuple):
+    """Samples as tensors on the device: `Samples`, but for targets, which are float32."""
+
+    hu: Tensor
+    placement: Tensor
+    targets: Tensor
+    cells: Tensor
+
 
 _AT_ONCE: Final = 512
 """Slices on their way to the device."""
@@ -30,17 +39,27 @@ class ResidentSamples:
         int64[n, C], the rows of an input's slices in them.
     placement, targets
         float32[n, C, 3] and float32[n, 6].
+    cells, cell_rows
+        As of a `Pool`: uint8[K, 5, SIDE, SIDE] and int64[n]; K may be 0.
     """
 
     pixels: Tensor
     rows: Tensor
     placement: Tensor
     targets: Tensor
+    cells: Tensor
+    cell_rows: Tensor
 
     def gather(self, chosen: NDArray[np.int64]) -> Batch:
         """The samples of these numbers, int64[B], as a batch."""
         at = torch.from_numpy(chosen).to(self.rows.device)
-        return self.pixels[self.rows[at]], self.placement[at], self.targets[at]
+        targets, rows = self.targets[at], self.cell_rows[at]
+        cells = (targets[:, :1] * UNKNOWN).to(torch.uint8)[:, :, None, None]
+        cells = cells.expand(-1, len(SUBTYPES), SIDE, SIDE)
+        if len(self.cells):
+            known = self.cells[rows.clip(min=0)]
+            cells = torch.where((rows >= 0)[:, None, None, None], known, cells)
+        return Batch(self.pixels[self.rows[at]], self.placement[at], targets, cells)
 
 
 @dataclass(frozen=True)
@@ -64,11 +83,16 @@ class ResidentPixels:
         first = {id(one): end - len(one) for one, end in zip(self.maps, ends, strict=True)}
         rows = np.array([first[id(one)] for one in pool.hu])[pool.source][:, None] + pool.rows
         device = self.pixels.device
+        cells = np.zeros((0, len(SUBTYPES), SIDE, SIDE), np.uint8)
+        cells = cells if pool.cells is None else np.array(pool.cells)
+        unknown = np.full(len(pool), -1)
         return ResidentSamples(
             self.pixels,
             torch.from_numpy(rows).to(device),
             torch.from_numpy(pool.placement).to(device),
             torch.from_numpy(pool.targets).to(device).float(),
+            torch.from_numpy(cells).to(device),
+            torch.from_numpy(unknown if pool.cell_rows is None else pool.cell_rows).to(device),
         )
 
 

@@ -18,18 +18,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from model.data.cached import CachedSet, field_placement, open_cache
+from model.data.cells import SIDE, cells_of_masks
 from model.data.mixture import Pool, Samples
 from model.data.simulate.insert import Plan
 from model.data.simulate.store import list_store
 from model.data.simulate.training import draw_training_slice
 from model.errors import TrainingError
 from model.files import write_atomically, write_json
-from model.labels import LABELS
+from model.labels import LABELS, SUBTYPES
 
 PIXEL_FILE: Final = "hu.npy"
+CELL_FILE: Final = "cells.npy"
 TABLE_FILE: Final = "slices.parquet"
 DESCRIPTION_FILE: Final = "bank.json"
-VERSION: Final = 1
+VERSION: Final = 2
 
 _CHUNK: Final = 250
 
@@ -50,6 +52,8 @@ class Bank:
         float32[n, 1, 3], as in `Samples`.
     targets
         int8[n, 6].
+    cells
+        uint8[N, 5, SIDE, SIDE], the whole bank's, as in `Samples`.
     """
 
     folder: Path
@@ -57,14 +61,16 @@ class Bank:
     rows: NDArray[np.int64]
     placement: NDArray[np.float32]
     targets: NDArray[np.int8]
+    cells: NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def read(self, chosen: NDArray[np.int64]) -> Samples:
         """Read the slices of these numbers, int64[B]."""
+        rows = self.rows[chosen]
         return Samples(
-            self.hu[self.rows[chosen]][:, None], self.placement[chosen], self.targets[chosen]
+            self.hu[rows][:, None], self.placement[chosen], self.targets[chosen], self.cells[rows]
         )
 
     def number(self, seed: np.random.SeedSequence) -> int:
@@ -78,8 +84,15 @@ class Bank:
     @property
     def pool(self) -> Pool:
         """The slices that may be drawn, as a pool."""
-        source = np.zeros(len(self), np.int64)
-        return Pool((self.hu,), source, self.rows[:, None], self.placement, self.targets)
+        return Pool(
+            hu=(self.hu,),
+            source=np.zeros(len(self), np.int64),
+            rows=self.rows[:, None],
+            placement=self.placement,
+            targets=self.targets,
+            cells=self.cells,
+            cell_rows=self.rows,
+        )
 
 
 def write_bank(
@@ -118,6 +131,8 @@ def write_bank(
     (folder / DESCRIPTION_FILE).unlink(missing_ok=True)
     shape = (slices, cached.size, cached.size)
     np.lib.format.open_memmap(folder / PIXEL_FILE, "w+", np.int16, shape)
+    shape = (slices, len(SUBTYPES), SIDE, SIDE)
+    np.lib.format.open_memmap(folder / CELL_FILE, "w+", np.uint8, shape)
     spans = [range(first, min(first + _CHUNK, slices)) for first in range(0, slices, _CHUNK)]
     tables = []
     # `spawn`: a process that has started threads (torch's) must not be forked.
@@ -136,16 +151,19 @@ def _fill(cache: Path, folder: Path, seed: int, bleeding: float, span: range) ->
     store = list(list_store(cached))
     patient_of = {series.name: series.patient for series in store}
     hu = np.lib.format.open_memmap(folder / PIXEL_FILE, "r+")
+    cells = np.lib.format.open_memmap(folder / CELL_FILE, "r+")
     lines = []
     for number in span:
         rng = np.random.default_rng([seed, number])
         plan = Plan(bleeding=float(rng.random() < bleeding))
         made = draw_training_slice(cached.hu, store, rng, plan)
         hu[number] = made.hu[0]
+        cells[number] = cells_of_masks(made.masks)
         line = {"patient": patient_of[made.series], "series": made.series, "host_row": made.row}
         targets = dict(zip(LABELS, map(int, made.targets), strict=True))
         lines.append({**line, **targets, "drawn": "; ".join(made.description)})
     hu.flush()
+    cells.flush()
     return pd.DataFrame(lines)
 
 
@@ -170,6 +188,7 @@ def open_bank(folder: Path, cached: CachedSet, patients: Container[str]) -> Bank
     try:
         table = pd.read_parquet(folder / TABLE_FILE)
         hu = np.load(folder / PIXEL_FILE, mmap_mode="r")
+        cells = np.load(folder / CELL_FILE, mmap_mode="r")
     except (OSError, ValueError) as problem:
         raise TrainingError(f"{folder} is damaged ({problem}): make the bank anew.") from problem
     if description["size"] != cached.size:
@@ -187,7 +206,7 @@ def open_bank(folder: Path, cached: CachedSet, patients: Container[str]) -> Bank
         raise TrainingError(f"{folder} holds no slice of the train part's patients.")
     placement = field_placement(cached.frame)[hosts.to_numpy(np.int64)[rows]]
     targets = table[list(LABELS)].to_numpy(np.int8)[rows]
-    return Bank(folder, hu, rows, placement[:, None], targets)
+    return Bank(folder, hu, rows, placement[:, None], targets, cells)
 
 
 def read_bank_description(folder: Path) -> dict[str, Any]:

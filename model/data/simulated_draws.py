@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.cached import CachedSet, field_placement
+from model.data.cells import cells_of_masks
 from model.data.duplicates import contradictory
 from model.data.mixture import Drawing, Pool, Samples, epoch_order, join_pools, neighbour_rows
 from model.data.simulate.insert import Plan
@@ -66,7 +67,10 @@ class Simulator:
         """Draw one sample; the same seed gives the same one."""
         lender, made = self._made(seed, neighbours=self.lenders[0].placement.shape[1] // 2)
         return Samples(
-            made.hu[None], lender.placement[made.row][None], made.targets.astype(np.int8)[None]
+            made.hu[None],
+            lender.placement[made.row][None],
+            made.targets.astype(np.int8)[None],
+            cells_of_masks(made.masks)[None],
         )
 
     def count(self, numbers: range) -> NDArray[np.int64]:
@@ -130,6 +134,7 @@ class EpochDraws:
             np.concatenate([part.hu for part in parts])[back],
             np.concatenate([part.placement for part in parts])[back],
             np.concatenate([part.targets for part in parts])[back],
+            np.concatenate([part.cells for part in parts])[back],
         )
 
     def settled(self) -> Pool:
