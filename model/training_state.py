@@ -35,6 +35,9 @@ class TrainingState:
     best_loss: float = math.inf
 
 
+_CELL_BIAS = -3.0
+"""Log-odds that a cell is given at the start: about one in twenty has blood."""
+
 MODULES = ("network", "cell_head", "average", "optimiser", "schedule")
 COUNTERS = ("epoch", "step", "loss_sum", "epoch_seconds", "seconds", "best_loss")
 
@@ -81,9 +84,6 @@ def build_cell_head(network: HemorrhageNetwork) -> nn.Module:
     head = nn.Conv2d(network.encoder.cell_features, len(LABELS), 1)
     nn.init.constant_(head.bias, _CELL_BIAS)  # type: ignore[arg-type]
     return head
-
-
-_CELL_BIAS = -3.0
 
 
 def save(state: TrainingState, job: Job, name: str) -> None:

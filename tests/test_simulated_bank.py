@@ -14,6 +14,7 @@ from model import simulate, train
 from model.checkpoint import load_checkpoint
 from model.data import simulated_bank
 from model.data.cached import CachedSet, open_cache
+from model.data.cells import cells_of_masks
 from model.data.sampling import prior_shift
 from model.data.simulate.insert import Plan
 from model.data.simulate.store import list_store
@@ -62,6 +63,7 @@ def test_each_slice_is_the_simulators(cache: Path, folder: Path) -> None:
         made = draw_training_slice(cached.hu, store, rng, plan)
         assert np.array_equal(bank.hu[number], made.hu[0])
         assert np.array_equal(bank.targets[number], made.targets)
+        assert np.array_equal(bank.cells[number], cells_of_masks(made.masks))
     assert 0.2 < bank.targets[:, 0].mean() < 0.8
 
 

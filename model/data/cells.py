@@ -1,7 +1,7 @@
 """Where simulated blood lies, coarsely: what a network is shown beside the labels of a slice.
 
-A slice has `SIDE` x `SIDE` cells over its cached crop. What is simulated knows its cells, and so does
-a slice without hemorrhage (none); where blood lies in a real slice is not known.
+A slice has `SIDE` x `SIDE` cells over its cached crop. Those of a simulated slice are known, and
+those of one without hemorrhage (none); where blood lies in a real slice is not.
 """
 
 from typing import Final
@@ -19,6 +19,8 @@ UNKNOWN: Final = 255
 
 _FINER: Final = 4
 """Samples across a cell of the network's map."""
+_BLOOD_WEIGHT: Final = 5.0
+"""Of a cell with blood in the loss: few have any."""
 
 
 def cells_of_masks(masks: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -41,7 +43,7 @@ def cells_of_masks(masks: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 
 def cells_of_real(targets: NDArray[np.int8]) -> NDArray[np.uint8]:
-    """Cells of real slices, uint8[B, 5, SIDE, SIDE], from their labels int8[B, 6]: 0 or `UNKNOWN`."""
+    """Cells of real slices, uint8[B, 5, SIDE, SIDE] of 0 or `UNKNOWN`, from int8[B, 6] targets."""
     known = np.where(targets[:, 0] == 0, 0, UNKNOWN).astype(np.uint8)
     shape = (len(targets), len(SUBTYPES), SIDE, SIDE)
     return np.ascontiguousarray(np.broadcast_to(known[:, None, None, None], shape))
@@ -55,7 +57,7 @@ def cells_in_field(cells: Tensor, theta: Tensor, side: int) -> Tensor:
     cells
         uint8[B, 5, SIDE, SIDE].
     theta
-        float32[B, 2, 3], from the network's field into each crop, as `functional.affine_grid` has it.
+        float32[B, 2, 3], from the network's field into each crop (`functional.affine_grid`).
     side
         Rows and columns of the feature map.
 
@@ -85,6 +87,3 @@ def cell_loss(logits: Tensor, cells: Tensor) -> Tensor:
     loss = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
     weight = known * (1 + (_BLOOD_WEIGHT - 1) * wanted)
     return (loss * weight).sum() / weight.sum().clip(min=1)
-
-
-_BLOOD_WEIGHT: Final = 5.0
