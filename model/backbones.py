@@ -46,10 +46,6 @@ NAMED: Final = (
 """What the documentation names and a test proves; every other name is timm's."""
 
 
-CELL_PIXELS: Final = 16
-"""Side of a cell in pixels of the network's input."""
-
-
 class Backbone(nn.Module):
     """A timm network up to its last features, always as maps float[S, D, h, w].
 
@@ -91,40 +87,6 @@ class Backbone(nn.Module):
         if self.is_channels_last:
             return features.permute(0, 3, 1, 2)
         return features
-
-    @torch.jit.unused
-    def with_cells(self, network_input: Tensor) -> tuple[Tensor, Tensor]:
-        """The features, and those of a sixteenth of the input's side, float[S, E, N / 16, N / 16].
-
-        Raises
-        ------
-        TrainingError
-            The network has no features of that size.
-        """
-        found, (cells,) = self.network.forward_intermediates(  # type: ignore[operator]
-            network_input, indices=[self.cell_stage]
-        )
-        return found, cells
-
-    @property
-    def cell_stage(self) -> int:
-        """Which stage of the network has a sixteenth of the input's side.
-
-        Raises
-        ------
-        TrainingError
-            None has.
-        """
-        stages = self.network.feature_info
-        found = [i for i, stage in enumerate(stages) if stage["reduction"] == CELL_PIXELS]
-        if not found or self.is_tokens or self.is_channels_last:
-            raise TrainingError("This network has no maps of cells: leave out --cell-weight.")
-        return found[-1]
-
-    @property
-    def cell_features(self) -> int:
-        """Channels of the features of cells."""
-        return int(self.network.feature_info[self.cell_stage]["num_chs"])
 
 
 def create_timm(architecture: str, channels: int, input_size: int) -> nn.Module:

@@ -19,7 +19,7 @@ from rich.console import Console
 from torch import Tensor
 from torch.nn import functional
 
-from model.backbones import CELL_PIXELS
+from model.cell_head import CELL_PIXELS
 from model.checkpoint import BEST, LAST, load_checkpoint, require_same
 from model.data.augment import training_input
 from model.data.batches import read_batches

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from model.cell_head import build_cell_head, with_cells
 from model.checkpoint import save_checkpoint
 from model.job import Job
-from model.labels import LABELS
 from model.network import HemorrhageNetwork, NetworkSpec, build_network, set_prevalence_bias
 from model.optimisation import build_optimiser, build_schedule
 
@@ -35,9 +35,6 @@ class TrainingState:
     best_loss: float = math.inf
 
 
-_CELL_BIAS = -3.0
-"""Log-odds that a cell is given at the start: about one in twenty has blood."""
-
 MODULES = ("network", "cell_head", "average", "optimiser", "schedule")
 COUNTERS = ("epoch", "step", "loss_sum", "epoch_seconds", "seconds", "best_loss")
 
@@ -53,7 +50,7 @@ class TrainingPath(nn.Module):
         """float32[B, 3 C, N, N] to logits float32[B, 6] and, of cells, float32[B, 6, h, w]."""
         if self.cell_head is None:
             return self.network.classify(inputs), None
-        features, cells = self.network.encoder.with_cells(inputs)
+        features, cells = with_cells(self.network.encoder, inputs)
         return self.network.classify_features(features), self.cell_head(cells)
 
 
@@ -70,20 +67,15 @@ def start(job: Job, pretrained: str) -> TrainingState:
     network.to(processes.device)
     if recipe.channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    cell_head = build_cell_head(network).to(processes.device) if recipe.cell_weight else None
+    cell_head = None
+    if recipe.cell_weight:
+        cell_head = build_cell_head(network.encoder).to(processes.device)
     path = TrainingPath(network, cell_head)
     optimiser = build_optimiser(path, recipe.learning_rate, recipe.weight_decay)
     schedule = build_schedule(optimiser, recipe.epochs * job.steps, recipe.warm_up)
     average = copy.deepcopy(network).eval()
     parallel = processes.wrap(path)
     return TrainingState(network, cell_head, average, parallel, optimiser, schedule)
-
-
-def build_cell_head(network: HemorrhageNetwork) -> nn.Module:
-    """Judge each cell from its features: a convolution that starts where cells have no blood."""
-    head = nn.Conv2d(network.encoder.cell_features, len(LABELS), 1)
-    nn.init.constant_(head.bias, _CELL_BIAS)  # type: ignore[arg-type]
-    return head
 
 
 def save(state: TrainingState, job: Job, name: str) -> None:

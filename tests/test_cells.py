@@ -1,4 +1,4 @@
-"""Cells say where simulated blood lies, follow the image through augmentation, and can be learnt."""
+"""Cells say where simulated blood lies, follow the image wherever it is put, and are learnt."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from model import train, training_data
+from model.cell_head import build_cell_head, with_cells
 from model.checkpoint import load_checkpoint
 from model.data.augment import Augmentation, network_input, training_input
 from model.data.cells import (
@@ -88,7 +89,7 @@ def test_the_loss_leaves_out_what_is_not_known() -> None:
     cells[0, 0, 0, 0] = 1
 
     loss = cell_loss(logits, cells)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
 
     assert loss.item() == pytest.approx(np.log(2))
     gradient = logits.grad
@@ -105,18 +106,18 @@ def test_features_are_the_same_with_and_without_cells(architecture: str) -> None
     slices = torch.randn(1, 3, 64, 64)
 
     with torch.inference_mode():
-        features, cells = encoder.with_cells(slices)
+        features, cells = with_cells(encoder, slices)
         alone = encoder(slices)
 
     torch.testing.assert_close(features, alone)
-    assert cells.shape == (1, encoder.cell_features, 4, 4)
+    assert build_cell_head(encoder)(cells).shape == (1, 6, 4, 4)
 
 
 def test_a_network_without_maps_of_cells_is_refused() -> None:
     encoder = build_network(NetworkSpec("test_vit", 64)).encoder
 
     with pytest.raises(TrainingError, match="leave out --cell-weight"):
-        _ = encoder.cell_features
+        build_cell_head(encoder)
 
 
 def test_a_run_that_learns_cells_can_be_stopped(

@@ -14,6 +14,7 @@ from model import train
 from model.checkpoint import load_checkpoint
 from model.data.batches import Numbered, read_batches
 from model.data.cached import CachedSet, open_cache
+from model.data.cells import SIDE
 from model.data.mixture import Drawing, Pool, make_pool, shares_of
 from model.data.resident import Batch, ResidentPixels, bytes_of, copy_to_device
 from model.data.simulated_bank import Bank, open_bank
@@ -50,11 +51,13 @@ def lent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame = pd.concat([healthy] * 3)
     brighter = np.repeat([1, 2, 3], len(healthy)).astype(np.int16)
     (folder / "bank").mkdir()
+    cells = np.random.default_rng(0).integers(0, 2, (len(frame), 5, SIDE, SIDE), np.uint8)
+    np.save(folder / "bank" / "cells.npy", cells)
     np.save(folder / "bank" / "hu.npy", cached.hu[frame["row"]] + brighter[:, None, None])
     frame["any"] = frame["subdural"] = brighter % 2
     kept = frame[["patient", "series", "row", *LABELS]].rename(columns={"row": "host_row"})
     kept.to_parquet(folder / "bank" / "slices.parquet")
-    write_json(folder / "bank" / "bank.json", {"version": 1, "slices": len(kept), "size": 32})
+    write_json(folder / "bank" / "bank.json", {"version": 2, "slices": len(kept), "size": 32})
     return folder
 
 

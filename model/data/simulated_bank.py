@@ -129,10 +129,9 @@ def write_bank(
         raise TrainingError(f"{cache} has no series without bleeding to simulate it in.")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / DESCRIPTION_FILE).unlink(missing_ok=True)
-    shape = (slices, cached.size, cached.size)
-    np.lib.format.open_memmap(folder / PIXEL_FILE, "w+", np.int16, shape)
-    shape = (slices, len(SUBTYPES), SIDE, SIDE)
-    np.lib.format.open_memmap(folder / CELL_FILE, "w+", np.uint8, shape)
+    pixels, cells = (slices, cached.size, cached.size), (slices, len(SUBTYPES), SIDE, SIDE)
+    np.lib.format.open_memmap(folder / PIXEL_FILE, "w+", np.int16, pixels)
+    np.lib.format.open_memmap(folder / CELL_FILE, "w+", np.uint8, cells)
     spans = [range(first, min(first + _CHUNK, slices)) for first in range(0, slices, _CHUNK)]
     tables = []
     # `spawn`: a process that has started threads (torch's) must not be forked.
