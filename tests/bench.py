@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from app.config import PROJECT_ROOT
 from app.render import window_png
 from bench_reading import reading_lines
+from bench_simulate import simulating_lines
 from live_clinic import LiveClinic, live_clinic, token_of, wait_until
 from model.artifact import load_card, load_network
 from model.dicom import CTHeader, ReadLimits, read_header, read_pixels
@@ -43,7 +44,7 @@ def main() -> None:
     files = sorted(SERIES.glob("*.dcm"))
     if not files:
         sys.exit("falx bench: the real head CT (shared/data/ge-head) is not beside the project")
-    reading = [Line(*one) for one in reading_lines()]
+    reading = [Line(*one) for one in (*reading_lines(), *simulating_lines())]
     lines = [*service_lines(files), *stage_lines(files), *reading]
     for line in lines:
         print(f"{line.name:<52}{line.value:>14}   {line.aim}")

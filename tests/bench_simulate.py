@@ -1,80 +1,52 @@
-"""Measure the simulator: `PYTHONPATH=. .venv/bin/python tests/bench_simulate.py --cache CACHE`."""
+"""How many simulated slices a second training can draw; lines of the benchmark."""
 
-import argparse
-import dataclasses
+import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
+from app.config import PROJECT_ROOT
+from model.data.cache_writer import write_cache
 from model.data.cached import open_cache
+from model.data.ct_ich import CtIchSet
 from model.data.simulate.insert import Plan
-from model.data.simulate.store import StoredSeries, open_store
+from model.data.simulate.store import build_store, open_store
 from model.data.simulate.training import draw_training_slice
 
+SOURCE = PROJECT_ROOT.parent / "shared" / "data" / "ct-ich"
 SIZE = 256
-AIM = "aim: 150 on two cores"
+SLICES = 300
+AIM = "aim: 150"
 
 
-def smaller(
-    hu: np.ndarray, store: list[StoredSeries], size: int
-) -> tuple[np.ndarray, list[StoredSeries]]:
-    """The same series at `size` pixels (nearest ones: only the time counts here)."""
-    picks = (np.arange(size) + 0.5) * hu.shape[1] / size
-    picks = picks.astype(int)
-    factor = hu.shape[1] / size
-    rows = np.unique(np.concatenate([series.rows for series in store]))
-    small = np.zeros((len(hu), size, size), np.int16)
-    small[rows] = hu[rows][:, picks][:, :, picks]
-    made = []
-    for series in store:
-        anatomy = series.anatomy
-        grids = tuple(
-            dataclasses.replace(grid, pixel_mm=grid.pixel_mm * factor) for grid in anatomy.grids
-        )
-        codes = np.ascontiguousarray(anatomy.codes[:, picks][:, :, picks])
-        depths = np.ascontiguousarray(anatomy.depths[:, picks][:, :, picks])
-        anatomy = dataclasses.replace(anatomy, grids=grids, codes=codes, depths=depths)
-        made.append(dataclasses.replace(series, anatomy=anatomy))
-    return small, made
+def simulating_lines() -> Iterator[tuple[str, str, str]]:
+    """Name, value and aim of each figure; nothing where the real CT is not there."""
+    if not SOURCE.is_dir():
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Path(folder)
+        write_cache(CtIchSet(SOURCE), cache, size=SIZE, workers=2)
+        build_store(cache, workers=2)
+        for name, plan in (("usual", Plan()), ("all bleed", Plan(bleeding=1.0))):
+            for processes in (1, 2):
+                with ProcessPoolExecutor(processes) as pool:
+                    jobs = [
+                        pool.submit(seconds_for, cache, seed, plan) for seed in range(processes)
+                    ]
+                    rate = sum(SLICES / job.result() for job in jobs)
+                what = f"simulating at {SIZE} px, {name}, processes: {processes}"
+                yield what, f"{rate:.0f} slices/s", AIM if processes == 2 else ""
 
 
-def measure(folder: Path, seed: int, count: int, plan: Plan) -> tuple[float, float, int]:
-    """Seconds and processor seconds for `count` samples, and how many are positive."""
+def seconds_for(folder: Path, seed: int, plan: Plan) -> float:
+    """Seconds that a process takes to draw `SLICES` samples."""
     cached = open_cache(folder)
-    hu, store = smaller(cached.hu, open_store(cached)[:8], SIZE)
-    draw_training_slice(hu, store, np.random.default_rng((seed, 0)), plan)
-    started, busy = time.perf_counter(), time.process_time()
-    positive = 0
-    for number in range(count):
-        rng = np.random.default_rng((seed, number))
-        positive += int(draw_training_slice(hu, store, rng, plan).targets[0])
-    return time.perf_counter() - started, time.process_time() - busy, positive
-
-
-def main() -> None:
-    """Print slices per second at 256 px, in one process and in two at once."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=400)
-    arguments = parser.parse_args()
-    for name, plan in (("usual plan", Plan()), ("every sample bleeds", Plan(bleeding=1.0))):
-        for processes in (1, 2):
-            with ProcessPoolExecutor(processes) as pool:
-                jobs = [
-                    pool.submit(measure, arguments.cache, seed, arguments.count, plan)
-                    for seed in range(processes)
-                ]
-                found = [job.result() for job in jobs]
-            rate = sum(arguments.count / seconds for seconds, _, _ in found)
-            busy = sum(spent for _, spent, _ in found) / (processes * arguments.count)
-            share = sum(positive for _, _, positive in found) / (processes * arguments.count)
-            print(
-                f"{name}, {processes} process(es), {SIZE} px: {rate:.0f} slices/s, "
-                f"{1000 * busy:.1f} processor ms a slice ({share:.0%} positive)   {AIM}"
-            )
-
-
-if __name__ == "__main__":
-    main()
+    store = open_store(cached)
+    draw_training_slice(cached.hu, store, np.random.default_rng((seed, SLICES)), plan)
+    started = time.perf_counter()
+    for number in range(SLICES):
+        draw_training_slice(cached.hu, store, np.random.default_rng((seed, number)), plan)
+    return time.perf_counter() - started
