@@ -1,9 +1,6 @@
 """A whole series of a synthetic head, with bleeding from the simulator, and its masks."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import repeat
 from typing import Final
 
 import numpy as np
@@ -18,7 +15,6 @@ from model.labels import LABELS, SUBTYPES
 
 _DRAWS: Final = 12
 """Where bleeding is wanted and none is visible, it is drawn again so many times at most."""
-_THREADS: Final = 2
 _BODY_HU: Final = -300
 
 
@@ -69,8 +65,7 @@ def make_series(seed: int, scan: Scan, plan: Plan | None = None) -> SyntheticSer
         the scanner's noise, which lies over blood and brain alike.
     """
     head = draw_head(seed)
-    with ThreadPoolExecutor(_THREADS) as pool:
-        clean = np.stack(list(pool.map(partial(clean_slice, head, scan), range(scan.n_slices))))
+    clean = np.stack([clean_slice(head, scan, index) for index in range(scan.n_slices)])
     shape = (scan.n_slices, len(SUBTYPES), scan.pixels, scan.pixels)
     targets, masks = np.zeros((scan.n_slices, len(LABELS)), np.int8), np.zeros(shape, np.bool_)
     description: tuple[str, ...] = ()
@@ -87,9 +82,7 @@ def make_series(seed: int, scan: Scan, plan: Plan | None = None) -> SyntheticSer
             whole[:, *part] = one.masks
             masks[index] = whole[:, nearest][:, :, nearest]
         description = made[0].description
-    with ThreadPoolExecutor(_THREADS) as pool:
-        seeds = [(seed, 1, index) for index in range(scan.n_slices)]
-        hu = np.stack(list(pool.map(record, clean, repeat(scan), seeds)))
+    hu = np.stack([record(one, scan, (seed, 1, index)) for index, one in enumerate(clean)])
     return SyntheticSeries(seed, scan, plan, hu, targets, masks, description)
 
 

@@ -130,7 +130,7 @@ def _face_and_neck(at: Places) -> Floats:
 
 def _paint_soft(hu: Floats, at: Places, skin: Floats, head: Head) -> None:
     """Skin, the fat under it, and muscle where there is more than that."""
-    layers = texture("folded", (at.x, at.y, 0.4 * at.z), 26.0, (head.seed, 13), 2)
+    layers = texture("folded", (at.x, at.y, 0.4 * at.z), 26.0, (head.seed, 13), 4)
     paint(hu, at.share(skin), 40.0)
     paint(hu, at.share(skin - _SKIN_MM), -92 + 14 * layers)
     fat = 0.6 * head.scalp_mm * (1 - 0.7 * rise((-70 - at.y) / 10) * rise((-25 - at.z) / 8))
