@@ -105,5 +105,8 @@ def joined_processes(device: str = "auto") -> Iterator[Processes]:
     distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
     try:
         yield Processes(place, distributed.get_rank(), distributed.get_world_size())
+        # Gloo's threads need the interpreter to let go of tensors. They get it while this waits;
+        # without, the end of a process could hold it and wait for them forever.
+        distributed.barrier()
     finally:
         distributed.destroy_process_group()
