@@ -104,7 +104,7 @@ def train_one_step(state: TrainingState, job: Job, batches: Iterator[Batch]) -> 
     for part in range(recipe.accumulate):
         batch = next(batches)
         torch.manual_seed(seed_of(state, job, part))
-        side = recipe.size // CELL_PIXELS if recipe.cell_weight else 0
+        side = math.ceil(recipe.size / CELL_PIXELS) if recipe.cell_weight else 0
         inputs, cells = training_input(batch, recipe.size, recipe.augmentation, side)
         if recipe.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)

@@ -25,8 +25,8 @@ from model.data.cached import open_cache
 from model.data.folds import read_or_make_folds
 from model.errors import TrainingError
 from model.experiments.figures import (
+    COLUMNS,
     FIGURE_HEAD,
-    LOGITS,
     RECIPE_HEAD,
     figures_of,
     gain,
@@ -36,7 +36,6 @@ from model.experiments.figures import (
 from model.experiments.judging import Judgement, judge_run
 from model.experiments.plan import PLAN, Experiment, chosen, read_plan
 from model.files import write_atomically, write_json
-from model.labels import LABELS
 
 TABLE_FILE: Final = "table.md"
 RESULT_FILE: Final = "experiment.json"
@@ -162,8 +161,7 @@ def measured(
         "negative": sum(negative) / len(negative) if negative else None,
         "minutes": sum(one.seconds for one in judgements) / 60,
     }
-    columns = ["name", "patient", "study", *LABELS, *LOGITS]
-    test[columns].to_parquet(options.to / experiment.name / "judged.parquet", index=False)
+    test[list(COLUMNS)].to_parquet(options.to / experiment.name / "judged.parquet", index=False)
     other = options.to / experiment.against / "judged.parquet"
     if experiment.against and other.exists():
         found["against"] = experiment.against
