@@ -15,11 +15,11 @@ from app.jobs import Lease
 from app.services import Services
 from app.slices import ordered_instances
 from app.storage import HEAT, HU
-from model.eligibility import judge_series
+from model.dicom.eligibility import judge_series
+from model.dicom.series import SeriesGeometry
 from model.finding import finding_state
 from model.labels import by_label
 from model.predictor import Predictor, SeriesPrediction
-from model.series import SeriesGeometry
 
 logger = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from model.dicom import ReadLimits
-from model.sandbox import SandboxLimits
-from model.sandbox_child import ChildLimits
-from model.sources import SourceLimits
+from model.dicom.sandbox import SandboxLimits
+from model.dicom.sandbox_child import ChildLimits
+from model.dicom.slice_reader import ReadLimits
+from model.dicom.sources import SourceLimits
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 MEBIBYTE = 1024**2

@@ -15,10 +15,10 @@ from app import jobs
 from app.db.models import Instance, Series, Study, Upload, UploadedFile, random_id
 from app.services import Services
 from app.storage import HU, ORIGINAL, Storage, StorageFullError
-from model.dicom import CTSlice
+from model.dicom.sandbox import SandboxedReader
+from model.dicom.slice_reader import CTSlice
+from model.dicom.sources import Ignored, Source
 from model.errors import InputRefusedError
-from model.sandbox import SandboxedReader
-from model.sources import Ignored, Source
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from app.db.models import Study, User
 from app.db.session import migrate
 from app.ingest import ingest
 from app.services import Services, open_services
-from model.sandbox import SandboxedReader
-from model.sources import SourceLimits, iter_sources
+from model.dicom.sandbox import SandboxedReader
+from model.dicom.sources import SourceLimits, iter_sources
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from app.db.models import Instance
 from app.db.session import Database
-from model.series import SeriesGeometry, order_slices
+from model.dicom.series import SeriesGeometry, order_slices
 
 
 @dataclass(frozen=True)

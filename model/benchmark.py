@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from model import calibrate, train
-from model.benchmark_report import write_tables
-from model.bootstrap import (
+from model.errors import TrainingError
+from model.evaluate import load_evaluated
+from model.evaluation.benchmark_report import write_tables
+from model.evaluation.bootstrap import (
     AUC,
     WEIGHTED_LOG_LOSS,
     Counts,
@@ -28,13 +30,11 @@ from model.bootstrap import (
     draw_counts,
     estimate,
 )
-from model.cost import cost_in_child
-from model.distributed import Processes, joined_processes
-from model.errors import TrainingError
-from model.evaluate import load_evaluated
-from model.files import write_json
+from model.evaluation.cost import cost_in_child
 from model.network import ARCHITECTURE, NetworkSpec
-from model.training_state import start
+from model.system.files import write_json
+from model.training.distributed import Processes, joined_processes
+from model.training.state import start
 
 RESULT_FILE: Final = "benchmark.json"
 _BUDGET_FILE: Final = "budget.json"
@@ -255,6 +255,6 @@ def budget(options: argparse.Namespace) -> str:
 
 
 if __name__ == "__main__":
-    from model.command import run
+    from model.system.command import run
 
     run(main)

@@ -8,12 +8,12 @@ from typing import Final
 
 import numpy as np
 
-from model.command import run
 from model.data.cache_writer import write_cache
 from model.data.cached import SLICE_FILE, CachedSet, open_cache, read_left_out
 from model.errors import TrainingError
-from model.exploration import warning_counts
-from model.progress import counting, progress_bar
+from model.exploration.tables import warning_counts
+from model.system.command import run
+from model.system.progress import counting, progress_bar
 
 SIZES: Final = (16, 1024)
 

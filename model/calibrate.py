@@ -16,10 +16,7 @@ from rich.table import Table
 from scipy.optimize import minimize_scalar
 
 from model.errors import TrainingError
-from model.files import write_json
-from model.finding import calibrated
-from model.labels import LABELS
-from model.metrics import (
+from model.evaluation.metrics import (
     Truth,
     brier,
     expected_calibration_error,
@@ -28,11 +25,14 @@ from model.metrics import (
     threshold_at_specificity,
     weighted_log_loss,
 )
-from model.prediction_store import predict_part, weights_digest
-from model.predictions import Predictions
+from model.evaluation.prediction_store import predict_part, weights_digest
+from model.evaluation.predictions import Predictions
+from model.finding import calibrated
+from model.labels import LABELS
+from model.system.files import write_json
 
 if TYPE_CHECKING:
-    from model.trained import Trained
+    from model.training.trained import Trained
 
 CALIBRATION_FILE: Final = "calibration.json"
 _TEMPERATURES: Final = (0.3, 4.0)
@@ -233,7 +233,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> None:
     """Write the run's `calibration.json`."""
-    from model.trained import load_trained
+    from model.training.trained import load_trained
 
     options = parse_arguments(arguments)
     first = load_trained(options.run, options.checkpoint)
@@ -284,6 +284,6 @@ def _show(console: Console, result: Mapping[str, Any], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    from model.command import run
+    from model.system.command import run
 
     run(main)

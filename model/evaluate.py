@@ -16,13 +16,13 @@ from rich.console import Console
 from model.calibrate import CALIBRATION_FILE, checkpoint_facts
 from model.data.cached import CachedSet
 from model.errors import TrainingError
-from model.files import write_atomically, write_json
+from model.evaluation.measurement import EvaluatedRun, compare, measure
+from model.evaluation.prediction_store import predict_part
 from model.labels import LABELS
-from model.measurement import EvaluatedRun, compare, measure
-from model.prediction_store import predict_part
+from model.system.files import write_atomically, write_json
 
 if TYPE_CHECKING:
-    from model.trained import Trained
+    from model.training.trained import Trained
 
 EVALUATION_FILE: Final = "evaluation.json"
 REPORT_FILE: Final = "evaluation.html"
@@ -78,7 +78,7 @@ def load_evaluated(
     TrainingError
         The run is not calibrated, or its weights or series head have changed since.
     """
-    from model.trained import load_trained
+    from model.training.trained import load_trained
 
     calibration = read_calibration(run)
     size = int(calibration["input_size"])
@@ -126,7 +126,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> None:
     """Write the run's `evaluation.json` and `evaluation.html`."""
-    from model.evaluation_report import evaluation_page
+    from model.evaluation.report import evaluation_page
 
     options = parse_arguments(arguments)
     run, trained, facts = load_evaluated(options.run, options.device, options.workers)
@@ -151,6 +151,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    from model.command import run
+    from model.system.command import run
 
     run(main)

@@ -12,12 +12,19 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from model.command import run
 from model.data.cache_parts import write_parquet
 from model.data.cached import CachedSet, open_cache, read_left_out
 from model.data.duplicates import contradictory, linked_patients
 from model.errors import TrainingError
-from model.exploration import (
+from model.exploration.drawings import (
+    balance_bars,
+    cooccurrence_map,
+    geometry_histograms,
+    hu_histograms,
+    study_histograms,
+)
+from model.exploration.gallery import windowed_strip
+from model.exploration.tables import (
     RSNA_PUBLISHED,
     RSNA_STAGE_2_ANY,
     cooccurrence,
@@ -30,17 +37,10 @@ from model.exploration import (
     warning_counts,
     window_counts,
 )
-from model.exploration_drawings import (
-    balance_bars,
-    cooccurrence_map,
-    geometry_histograms,
-    hu_histograms,
-    study_histograms,
-)
-from model.files import write_atomically
-from model.gallery import windowed_strip
 from model.labels import LABELS, SUBTYPES
 from model.report import Page, Picture
+from model.system.command import run
+from model.system.files import write_atomically
 from model.windowing import MODEL_WINDOWS
 
 GALLERY: Final = 12

@@ -11,14 +11,14 @@ from typing import Any, Final
 import torch
 from rich.console import Console
 
+from model.architecture.series_head import SERIES_HEAD_FILE, SeriesHead, read_series_head
 from model.artifact import CARD_NAME, NETWORK_NAME, load_card, load_network
-from model.card import build_card
 from model.errors import TrainingError
+from model.evaluation.prediction_store import weights_digest
+from model.exporting.card import build_card
+from model.exporting.torchscript import network_bytes, script
 from model.network import HemorrhageNetwork
-from model.prediction_store import weights_digest
-from model.series_head import SERIES_HEAD_FILE, SeriesHead, read_series_head
-from model.torchscript import network_bytes, script
-from model.trained import Trained, load_trained
+from model.training.trained import Trained, load_trained
 
 _TOLERANCE: Final = 0.1
 """In logits, and as a share of them; half precision usually stays ten times below it."""
@@ -176,6 +176,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    from model.command import run
+    from model.system.command import run
 
     run(main)

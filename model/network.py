@@ -7,12 +7,12 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from model.backbones import Backbone
+from model.architecture.backbones import Backbone
+from model.architecture.pooling import build_pooling
+from model.architecture.pretrained import load_pretrained
 from model.errors import TrainingError
 from model.labels import LABELS
-from model.pooling import build_pooling
 from model.preprocess import Preprocess, neighbours
-from model.pretrained import load_pretrained
 from model.windowing import MODEL_WINDOWS
 
 ARCHITECTURE: Final = "resnext50_32x4d"
@@ -25,7 +25,7 @@ class NetworkSpec:
     Parameters
     ----------
     architecture
-        A name in `model.backbones.NAMED`, or any other of timm's.
+        A name in `model.architecture.backbones.NAMED`, or any other of timm's.
     input_size
         Rows and columns of the network's input in pixels.
     slices_per_input
@@ -171,7 +171,8 @@ def build_network(spec: NetworkSpec, pretrained: str = "") -> HemorrhageNetwork:
     Raises
     ------
     TrainingError
-        The spec or the weights do not fit; see `model.backbones` and `model.pretrained`.
+        The spec or the weights do not fit; see `backbones` and `pretrained` of
+        `model.architecture`.
     """
     network = HemorrhageNetwork(spec)
     if pretrained:

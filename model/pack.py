@@ -10,7 +10,7 @@ from pathlib import Path
 from model.data.cached import open_cache
 from model.data.companding import ROUNDING
 from model.data.packed import unpack, write_pack
-from model.progress import counting, progress_bar
+from model.system.progress import counting, progress_bar
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -35,6 +35,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    from model.command import run
+    from model.system.command import run
 
     run(main)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from model.errors import TrainingError
-from model.files import write_atomically, write_json
+from model.system.files import write_atomically, write_json
 
 MANIFEST_FILE: Final = "pieces.json"
 PIECE_BYTES: Final = 16_000_000
@@ -146,9 +146,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _split_compact(checkpoint: Path, folder: Path) -> int:
-    """Cut what `model.compact.compact` keeps of a checkpoint; how many pieces there are."""
-    from model.checkpoint import load_checkpoint, save_checkpoint
-    from model.compact import compact
+    """Cut what `model.training.compact` keeps of a checkpoint; how many pieces there are."""
+    from model.training.checkpoint import load_checkpoint, save_checkpoint
+    from model.training.compact import compact
 
     folder.mkdir(parents=True, exist_ok=True)
     whole = folder / checkpoint.name
@@ -160,6 +160,6 @@ def _split_compact(checkpoint: Path, folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    from model.command import run
+    from model.system.command import run
 
     run(main)

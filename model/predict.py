@@ -12,16 +12,16 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from model.artifact import ModelCard
-from model.dicom import CTSlice
-from model.eligibility import judge_series
+from model.dicom.eligibility import judge_series
+from model.dicom.sandbox import SandboxedReader
+from model.dicom.series import SeriesGeometry, order_slices
+from model.dicom.slice_reader import CTSlice
+from model.dicom.sources import Ignored, Source, SourceLimits, iter_sources
 from model.errors import FalxError, InputRefusedError
 from model.finding import finding_state
 from model.labels import LABELS, by_label
 from model.notice import NOTICE
 from model.predictor import Predictor, SeriesPrediction, load_predictor
-from model.sandbox import SandboxedReader
-from model.series import SeriesGeometry, order_slices
-from model.sources import Ignored, Source, SourceLimits, iter_sources
 from model.windowing import MODEL_WINDOWS, grey_lookup
 
 NOTICE_ROWS: Final = 18

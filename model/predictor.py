@@ -19,9 +19,9 @@ from model.artifact import (
     load_network,
     torchscript_deprecation_ignored,
 )
-from model.device import device_named
 from model.finding import calibrated
 from model.slice_batches import input_batches
+from model.system.device import device_named
 
 CPU_BATCH_SIZE: Final = 4
 """A CPU is as fast with more, but the last batch is padded: 4 waste least on a usual series."""

@@ -8,13 +8,13 @@ import argparse
 import os
 from pathlib import Path
 
-from model.command import run
 from model.data.cached import open_cache
 from model.data.simulate.store import build_store, is_built, open_store
 from model.data.simulated_bank import write_bank
 from model.errors import TrainingError
-from model.files import write_atomically
-from model.progress import counting, progress_bar
+from model.system.command import run
+from model.system.files import write_atomically
+from model.system.progress import counting, progress_bar
 
 PAGE = "gallery.html"
 
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.gallery:
         if not store:
             raise TrainingError(f"{options.cache} has no series without bleeding.")
-        from model.data.simulate.gallery import gallery_page
+        from model.exploration.simulated_gallery import gallery_page
 
         options.to.mkdir(parents=True, exist_ok=True)
         page = gallery_page(cached, store, options.seed).html()

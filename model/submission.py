@@ -24,11 +24,11 @@ from model.artifact import ModelCard
 from model.data.dataset import LeftOut, SourceSlice
 from model.data.rsna import STAGES, RsnaSet, find_folder, test_names
 from model.errors import TrainingError
-from model.files import write_atomically
+from model.evaluation.predictions import order_in_series, served_positions
 from model.labels import LABELS, SUBTYPES
-from model.predictions import order_in_series, served_positions
-from model.progress import progress_bar
-from model.read_ahead import read_ahead
+from model.system.files import write_atomically
+from model.system.progress import progress_bar
+from model.system.read_ahead import read_ahead
 
 if TYPE_CHECKING:
     # Reading processes import this module, and do without torch.
@@ -276,6 +276,6 @@ def _report(
 
 
 if __name__ == "__main__":
-    from model.command import run
+    from model.system.command import run
 
     run(main)

@@ -19,27 +19,27 @@ from rich.console import Console
 from torch import Tensor
 from torch.nn import functional
 
-from model.cell_head import CELL_PIXELS
-from model.checkpoint import BEST, LAST, load_checkpoint, require_same
+from model.architecture.cell_head import CELL_PIXELS
 from model.data.augment import training_input
 from model.data.batches import read_batches
 from model.data.cells import cell_loss
 from model.data.mixture import epoch_length
 from model.data.resident import Batch
 from model.data.simulated_draws import epoch_draws
-from model.distributed import Processes, joined_processes
 from model.errors import TrainingError
-from model.files import write_json
-from model.held_out import held_out
-from model.job import Job, casting
-from model.optimisation import update_average
-from model.progress import training_bar
-from model.recipe import add_recipe_arguments, recipe_from, recipe_of
-from model.residency import CHOICES, resident_pixels
-from model.teacher import load_teacher, softened
-from model.training_data import load_data
-from model.training_log import EpochRow, peak_memory_mb, record
-from model.training_state import TrainingState, identity, restore, save, start
+from model.system.files import write_json
+from model.system.progress import training_bar
+from model.training.checkpoint import BEST, LAST, load_checkpoint, require_same
+from model.training.data import load_data
+from model.training.distributed import Processes, joined_processes
+from model.training.held_out import held_out
+from model.training.job import Job, casting
+from model.training.log import EpochRow, peak_memory_mb, record
+from model.training.optimisation import update_average
+from model.training.recipe import add_recipe_arguments, recipe_from, recipe_of
+from model.training.residency import CHOICES, resident_pixels
+from model.training.state import TrainingState, identity, restore, save, start
+from model.training.teacher import load_teacher, softened
 
 # --------------------------------------------------------------------------------- arguments
 
@@ -277,6 +277,6 @@ def described(job: Job) -> str:
 
 
 if __name__ == "__main__":
-    from model.command import run
+    from model.system.command import run
 
     run(main)

@@ -12,15 +12,15 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from model.device import device_named
+from model.architecture.series_head import SERIES_HEAD_FILE
 from model.errors import TrainingError
-from model.files import write_atomically
+from model.evaluation.prediction_store import weights_digest
+from model.evaluation.predictions import predict_patients
 from model.labels import LABELS
-from model.prediction_store import weights_digest
-from model.predictions import predict_patients
-from model.series_fitting import Fitting, encoded_series, fit_series_head
-from model.series_head import SERIES_HEAD_FILE
-from model.trained import load_trained
+from model.system.device import device_named
+from model.system.files import write_atomically
+from model.training.series_fitting import Fitting, encoded_series, fit_series_head
+from model.training.trained import load_trained
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -95,6 +95,6 @@ def _show(console: Console, figures: Mapping[str, Any], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    from model.command import run
+    from model.system.command import run
 
     run(main)

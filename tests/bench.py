@@ -19,7 +19,7 @@ from bench_reading import reading_lines
 from bench_simulate import simulating_lines
 from live_clinic import LiveClinic, live_clinic, token_of, wait_until
 from model.artifact import load_card, load_network
-from model.dicom import CTHeader, ReadLimits, read_header, read_pixels
+from model.dicom.slice_reader import CTHeader, ReadLimits, read_header, read_pixels
 from model.network import HemorrhageNetwork, NetworkSpec
 from model.predictor import Predictor, load_predictor
 from model.windowing import MODEL_WINDOWS, grey_lookup

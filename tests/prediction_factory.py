@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from model.evaluation.predictions import Predictions
 from model.labels import LABELS
-from model.predictions import Predictions
 
 
 def some_predictions(

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from pydicom.data import get_charset_files
 
 from ct_factory import ct_file
-from model.attributes import UnreadableError, numbers, shown_attributes, unsigned_short
-from model.element_walk import ScanLimits
-from model.prescan import scan_file
+from model.dicom.attributes import UnreadableError, numbers, shown_attributes, unsigned_short
+from model.dicom.element_walk import ScanLimits
+from model.dicom.prescan import scan_file
 
 CHARSET_FILES = sorted(Path(name) for name in get_charset_files("*.dcm"))
 

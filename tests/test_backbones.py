@@ -7,11 +7,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from model.backbones import NAMED, Backbone, create_timm
+from model.architecture.backbones import NAMED, Backbone, create_timm
 from model.errors import TrainingError
+from model.exporting.torchscript import network_bytes, script
 from model.labels import LABELS
 from model.network import HemorrhageNetwork, NetworkSpec, build_network
-from model.torchscript import network_bytes, script
 
 SMALLEST = {"inception_v3": 107, "efficientnet_b1": 64, "efficientnet_b7": 64}
 """Pixels; the others take 32. These do not learn from maps of a single place."""

@@ -10,10 +10,10 @@ import pytest
 from cache_factory import write_cache
 from model import benchmark
 from model.benchmark import ENTRIES, Entry, chosen, figures
-from model.benchmark_report import NOT_COMPARABLE, PUBLISHED_FOR, write_tables
-from model.bootstrap import Rows
-from model.cost import cost_in_child, measure_cost
 from model.errors import TrainingError
+from model.evaluation.benchmark_report import NOT_COMPARABLE, PUBLISHED_FOR, write_tables
+from model.evaluation.bootstrap import Rows
+from model.evaluation.cost import cost_in_child, measure_cost
 from model.network import NetworkSpec
 
 

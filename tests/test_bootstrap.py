@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.bootstrap import (
+from model.evaluation.bootstrap import (
     AUC,
     OF_LABEL,
     WEIGHTED_LOG_LOSS,

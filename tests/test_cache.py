@@ -183,7 +183,7 @@ def test_a_file_that_cannot_grow_ends_the_run_and_leaves_nothing_half_written(
 ) -> None:
     program = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
-        "from model.cache import main; from model.command import run\n"
+        "from model.cache import main; from model.system.command import run\n"
         "run(lambda: main(sys.argv[1:]))"
     )
     arguments = [*SIMULATED, f"--to={tmp_path}", "--workers=1"]

@@ -20,10 +20,10 @@ from model.calibrate import (
     parse_arguments,
 )
 from model.errors import TrainingError
+from model.evaluation.metrics import weighted_log_loss
+from model.evaluation.predictions import Predictions
 from model.finding import INDETERMINATE, calibrated, finding_state
 from model.labels import LABELS
-from model.metrics import weighted_log_loss
-from model.predictions import Predictions
 from prediction_factory import some_predictions
 
 

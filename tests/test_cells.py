@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from model import train, training_data
-from model.cell_head import build_cell_head, with_cells
-from model.checkpoint import load_checkpoint
+from model import train
+from model.architecture.cell_head import build_cell_head, with_cells
 from model.data.augment import Augmentation, network_input, training_input
 from model.data.cells import (
     SIDE,
@@ -21,6 +20,8 @@ from model.data.cells import (
 from model.data.resident import Batch
 from model.errors import TrainingError
 from model.network import NetworkSpec, build_network
+from model.training import data as training_data
+from model.training.checkpoint import load_checkpoint
 
 NAN = float("nan")
 

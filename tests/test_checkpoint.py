@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.checkpoint import load_checkpoint, require_same, save_checkpoint
 from model.errors import TrainingError
+from model.training.checkpoint import load_checkpoint, require_same, save_checkpoint
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ import torch
 
 from cache_factory import write_cache
 from model import train
-from model.checkpoint import load_checkpoint
-from model.distributed import Processes, joined_processes
 from model.errors import DeviceError
-from model.training_log import read_log
+from model.training.checkpoint import load_checkpoint
+from model.training.distributed import Processes, joined_processes
+from model.training.log import read_log
 from run_factory import run_two
 
 

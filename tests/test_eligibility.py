@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model.data.synthetic.scan import Scan
-from model.dicom import CTSlice, ReadLimits, read_header, read_pixels, read_slice
-from model.eligibility import judge_series, refuse_by_attributes
+from model.dicom.eligibility import judge_series, refuse_by_attributes
+from model.dicom.slice_reader import CTSlice, ReadLimits, read_header, read_pixels, read_slice
 from plain_head import plain_slice
 
 SHARED = Path(__file__).parents[2] / "shared/data"

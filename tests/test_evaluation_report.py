@@ -9,12 +9,12 @@ import pytest
 from cache_factory import write_cache
 from model.calibrate import Wishes, calibrate
 from model.data.cached import CachedSet, open_cache
-from model.evaluation_curves import reliability_bins
-from model.evaluation_report import evaluation_page
+from model.evaluation.curves import reliability_bins
+from model.evaluation.measurement import EvaluatedRun, compare, measure
+from model.evaluation.predictions import FRAME_COLUMNS, Predictions
+from model.evaluation.report import evaluation_page
+from model.evaluation.worst_errors import in_three_windows, worst_rows
 from model.labels import LABELS
-from model.measurement import EvaluatedRun, compare, measure
-from model.predictions import FRAME_COLUMNS, Predictions
-from model.worst_errors import in_three_windows, worst_rows
 
 FACTS = {
     "checkpoint": "best",

@@ -176,7 +176,7 @@ def test_the_plan_of_the_project_can_be_read() -> None:
         command = training_command(
             experiment, 0, parse_arguments(["--cache=c", "--to=t", "--bank=b"])
         )
-        from model.recipe import recipe_from
         from model.train import parse_arguments as of_train
+        from model.training.recipe import recipe_from
 
         recipe_from(of_train(command[3:]))

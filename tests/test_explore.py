@@ -14,7 +14,7 @@ from model.data.cached import CachedSet, open_cache
 from model.data.rsna import RsnaSet
 from model.data.simulated import SimulatedSet
 from model.errors import TrainingError
-from model.exploration import (
+from model.exploration.tables import (
     cooccurrence,
     label_table,
     repeated_pixels,

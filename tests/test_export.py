@@ -13,17 +13,22 @@ import pytest
 import torch
 
 from model import calibrate, evaluate, export, train_series_head
+from model.architecture.series_head import (
+    SERIES_HEAD_FILE,
+    FittedHead,
+    SeriesHead,
+    read_series_head,
+)
 from model.artifact import ModelCard, load_card, load_network
-from model.checkpoint import load_checkpoint
 from model.errors import TrainingError
+from model.exporting.provenance import other_weights
+from model.exporting.torchscript import network_bytes, script
 from model.labels import LABELS
 from model.network import HemorrhageNetwork, NetworkSpec
 from model.predictor import load_predictor
-from model.provenance import other_weights
-from model.recipe import Recipe
-from model.series_head import SERIES_HEAD_FILE, FittedHead, SeriesHead, read_series_head
-from model.torchscript import network_bytes, script
-from model.trained import load_trained
+from model.training.checkpoint import load_checkpoint
+from model.training.recipe import Recipe
+from model.training.trained import load_trained
 from run_factory import write_runs
 
 SPEC = NetworkSpec("test_resnet", 64)

@@ -10,7 +10,7 @@ from cache_factory import write_cache, write_originals
 from ct_factory import ct_file
 from model.data.cached import CachedSet, open_cache
 from model.errors import TrainingError
-from model.gallery import display_dicom_image, show_dicom_metadata, windowed_strip
+from model.exploration.gallery import display_dicom_image, show_dicom_metadata, windowed_strip
 from model.report.drawing import Drawing
 from model.windowing import MODEL_WINDOWS
 

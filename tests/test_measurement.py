@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.bootstrap import Rows
 from model.calibrate import Wishes, calibrate
 from model.errors import TrainingError
+from model.evaluation.bootstrap import Rows
+from model.evaluation.measurement import EvaluatedRun, compare, confusion, measure
+from model.evaluation.metrics import log_loss, weighted_log_loss
+from model.evaluation.predictions import Predictions
 from model.labels import LABELS
-from model.measurement import EvaluatedRun, compare, confusion, measure
-from model.metrics import log_loss, weighted_log_loss
-from model.predictions import Predictions
 from prediction_factory import some_predictions
 
 PREVALENCE = [0.25, 0.2, 0.2, 0.2, 0.2, 0.2]

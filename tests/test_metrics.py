@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss as log_loss_of_sklearn
 
-from model.labels import METRIC_WEIGHTS
-from model.metrics import (
+from model.evaluation.metrics import (
     auc,
     average_precision,
     brier,
@@ -18,6 +17,7 @@ from model.metrics import (
     threshold_at_specificity,
     weighted_log_loss,
 )
+from model.labels import METRIC_WEIGHTS
 
 
 def test_the_weighted_log_loss_is_the_weighted_mean_of_the_labels_losses() -> None:

@@ -134,7 +134,7 @@ def test_an_untrained_network_predicts_about_the_prevalence(hu: torch.Tensor) ->
 
 
 def test_torchvision_imports_under_cpu_torch() -> None:
-    from model.torchvision_cpu import LIBRARY
+    from model.architecture.torchvision_cpu import LIBRARY
 
     assert (LIBRARY is None) == (torch.version.cuda is not None)
     assert torch.ops.torchvision.nms is not None

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from model.optimisation import build_optimiser, build_schedule, rate_at, update_average
+from model.training.optimisation import build_optimiser, build_schedule, rate_at, update_average
 
 
 def test_the_learning_rate_warms_up_then_falls_to_nothing() -> None:

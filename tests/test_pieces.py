@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from model import pieces, train
-from model.checkpoint import load_checkpoint, save_checkpoint
-from model.compact import compact
 from model.errors import TrainingError
-from model.torchscript import script
-from model.trained import load_trained
+from model.exporting.torchscript import script
+from model.training.checkpoint import load_checkpoint, save_checkpoint
+from model.training.compact import compact
+from model.training.trained import load_trained
 from run_factory import write_runs
 
 

@@ -13,15 +13,16 @@ import torch
 from PIL import Image
 
 from cache_factory import draw_head
-from model import pieces, pipeline
+from model import pieces
 from model.artifact import load_card
-from model.checkpoint import load_checkpoint
 from model.data import cache_writer
 from model.data.packed import write_pack
 from model.errors import TrainingError
 from model.labels import SUBTYPES
-from model.pipeline_plan import Plan
-from model.pipeline_steps import STEPS
+from model.pipeline import __main__ as pipeline
+from model.pipeline.plan import Plan
+from model.pipeline.steps import STEPS
+from model.training.checkpoint import load_checkpoint
 from test_ct_ich import HEADER, windowed
 
 RECIPE = ["--architecture=test_resnet", "--size=32", "--batch-size=8", "--epochs=2"]

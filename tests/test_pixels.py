@@ -18,9 +18,9 @@ from ct_factory import (
     to_cells,
 )
 from hostile_factory import jpeg_2000_of_size, jpeg_ls_of_size, jpeg_of_size, rle_bomb
-from model.dicom import ReadLimits, read_slice
+from model.dicom.pixels import PixelFormat, stored_values
+from model.dicom.slice_reader import ReadLimits, read_slice
 from model.errors import InputRefusedError
-from model.pixels import PixelFormat, stored_values
 
 CELLS = to_cells(block_hu(), Encoding())
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from model.architecture.pooling import GeneralisedMean, MeanPooling, build_pooling
 from model.errors import TrainingError
-from model.pooling import GeneralisedMean, MeanPooling, build_pooling
 
 
 def maps() -> torch.Tensor:

@@ -6,12 +6,23 @@ import numpy as np
 import pytest
 import torch
 
+from model.architecture.series_head import SeriesHead
 from model.errors import TrainingError
+from model.evaluation.prediction_store import (
+    identity_of,
+    predict_part,
+    read_predictions,
+    weights_digest,
+)
+from model.evaluation.predictions import (
+    SeriesJob,
+    predict_patients,
+    predict_series,
+    read_series,
+    series_of,
+)
 from model.labels import LABELS
-from model.prediction_store import identity_of, predict_part, read_predictions, weights_digest
-from model.predictions import SeriesJob, predict_patients, predict_series, read_series, series_of
-from model.series_head import SeriesHead
-from model.trained import Trained, load_trained
+from model.training.trained import Trained, load_trained
 from run_factory import write_runs
 
 

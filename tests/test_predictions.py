@@ -7,15 +7,15 @@ import pytest
 
 from cache_factory import write_cache
 from model.data.cached import CachedSet, open_cache
-from model.device import device_named
 from model.errors import DeviceError, TrainingError
-from model.predictions import (
+from model.evaluation.predictions import (
     SeriesJob,
     order_in_series,
     read_series,
     series_of,
     served_positions,
 )
+from model.system.device import device_named
 
 
 @pytest.fixture(scope="module")

@@ -13,15 +13,15 @@ import torch
 from numpy.typing import NDArray
 
 from app.config import PROJECT_ROOT
+from model.architecture.series_head import SeriesHead
 from model.artifact import load_card, load_network
 from model.data.ct_ich import CtIchSet, read_labels
 from model.data.dataset import SourceSlice
 from model.errors import ArtifactError, DeviceError
+from model.exporting.torchscript import network_bytes, script
 from model.labels import LABELS
 from model.network import HemorrhageNetwork, NetworkSpec
 from model.predictor import CPU_BATCH_SIZE, Predictor, load_predictor
-from model.series_head import SeriesHead
-from model.torchscript import network_bytes, script
 
 WEIGHTS = PROJECT_ROOT / "model" / "weights"
 SOME_TEST_PATIENTS = (50, 74, 80, 95, 114)

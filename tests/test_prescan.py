@@ -28,9 +28,9 @@ from hostile_factory import (
     nested,
     nested_with_lengths,
 )
-from model.element_walk import PIXEL_DATA, ScanLimits
+from model.dicom.element_walk import PIXEL_DATA, ScanLimits
+from model.dicom.prescan import Scan, scan_file
 from model.errors import InputRefusedError
-from model.prescan import Scan, scan_file
 
 UNDEFINED = 0xFFFFFFFF
 

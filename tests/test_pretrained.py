@@ -8,10 +8,10 @@ import torch
 from huggingface_hub import constants
 from safetensors.torch import save_file
 
-from model.checkpoint import load_checkpoint
+from model.architecture.pretrained import hub_file, package_file
 from model.errors import TrainingError
 from model.network import HemorrhageNetwork, NetworkSpec, build_network
-from model.pretrained import hub_file, package_file
+from model.training.checkpoint import load_checkpoint
 from run_factory import write_runs
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from model.progress import counting, progress_bar
+from model.system.progress import counting, progress_bar
 
 
 def test_the_bar_counts_what_is_reported(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from model.errors import TrainingError
-from model.read_ahead import read_ahead
+from model.system.read_ahead import read_ahead
 
 
 def doubled(number: int) -> int:

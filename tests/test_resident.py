@@ -11,7 +11,6 @@ import torch
 
 from cache_factory import write_cache
 from model import train
-from model.checkpoint import load_checkpoint
 from model.data.batches import Numbered, read_batches
 from model.data.cached import CachedSet, open_cache
 from model.data.cells import SIDE
@@ -19,13 +18,14 @@ from model.data.mixture import Drawing, Pool, make_pool, shares_of
 from model.data.resident import Batch, ResidentPixels, bytes_of, copy_to_device
 from model.data.simulated_bank import Bank, open_bank
 from model.data.simulated_draws import EpochDraws, Simulation, Simulator, epoch_draws
-from model.distributed import Processes
 from model.errors import TrainingError
-from model.files import write_json
 from model.labels import LABELS
-from model.recipe import recipe_from
-from model.residency import resident_pixels
-from model.training_data import load_data
+from model.system.files import write_json
+from model.training.checkpoint import load_checkpoint
+from model.training.data import load_data
+from model.training.distributed import Processes
+from model.training.recipe import recipe_from
+from model.training.residency import resident_pixels
 
 CPU = torch.device("cpu")
 BATCHES = [np.array([40, 3, 3, 17]), np.array([0, 63])]

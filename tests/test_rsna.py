@@ -13,7 +13,7 @@ from model.data import rsna
 from model.data.dataset import LeftOut, SourceSlice, count_kinds
 from model.data.rsna import RsnaSet
 from model.data.rsna_labels import read_label_table
-from model.dicom import ReadLimits, read_slice
+from model.dicom.slice_reader import ReadLimits, read_slice
 from model.errors import TrainingError
 from model.labels import LABELS
 from rsna_factory import CSV_LABELS, TRUNCATED, RsnaTree, write_rsna_tree

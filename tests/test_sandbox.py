@@ -12,11 +12,11 @@ import pytest
 
 from ct_factory import JPEG_2000_LOSSLESS, ct_file
 from hostile_factory import BOMBS, deflate_bomb, many_items
-from model.dicom import CTSlice, ReadLimits, read_slice
-from model.element_walk import ScanLimits
+from model.dicom.element_walk import ScanLimits
+from model.dicom.sandbox import SandboxedReader, SandboxLimits
+from model.dicom.sandbox_child import ChildLimits
+from model.dicom.slice_reader import CTSlice, ReadLimits, read_slice
 from model.errors import InputRefusedError
-from model.sandbox import SandboxedReader, SandboxLimits
-from model.sandbox_child import ChildLimits
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from model.series import SlicePlacement, order_slices, position_along_normal_mm
+from model.dicom.series import SlicePlacement, order_slices, position_along_normal_mm
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from model import train_series_head
+from model.architecture.series_head import SERIES_HEAD_FILE, FittedHead, SeriesHead, describe
 from model.errors import TrainingError
 from model.labels import LABELS
-from model.series_fitting import (
+from model.training.series_fitting import (
     EncodedSeries,
     Fitting,
     choose,
@@ -18,8 +19,7 @@ from model.series_fitting import (
     encoded_series,
     fit_series_head,
 )
-from model.series_head import SERIES_HEAD_FILE, FittedHead, SeriesHead, describe
-from model.trained import load_trained
+from model.training.trained import load_trained
 from prediction_factory import some_predictions
 from run_factory import write_runs
 

@@ -7,11 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.errors import TrainingError
-from model.labels import LABELS
-from model.network import HemorrhageNetwork, NetworkSpec
-from model.preprocess import neighbours
-from model.series_head import (
+from model.architecture.series_head import (
     SERIES_HEAD_FILE,
     FittedHead,
     SeriesHead,
@@ -19,7 +15,11 @@ from model.series_head import (
     places,
     read_series_head,
 )
-from model.torchscript import network_bytes, script
+from model.errors import TrainingError
+from model.exporting.torchscript import network_bytes, script
+from model.labels import LABELS
+from model.network import HemorrhageNetwork, NetworkSpec
+from model.preprocess import neighbours
 
 SIZE = 16
 

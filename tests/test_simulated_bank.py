@@ -11,7 +11,6 @@ import torch
 
 from cache_factory import write_cache
 from model import simulate, train
-from model.checkpoint import load_checkpoint
 from model.data import simulated_bank
 from model.data.cached import CachedSet, open_cache
 from model.data.cells import cells_of_masks
@@ -23,6 +22,7 @@ from model.data.simulated_bank import Bank, open_bank, write_bank
 from model.data.simulated_draws import lending_patients
 from model.errors import TrainingError
 from model.labels import LABELS
+from model.training.checkpoint import load_checkpoint
 
 PIXELS = 64
 SLICES = 60

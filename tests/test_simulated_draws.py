@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from cache_factory import write_cache
-from model import train, training_data
-from model.checkpoint import load_checkpoint
+from model import train
 from model.data.batches import read_batches
 from model.data.cached import CachedSet, field_placement, open_cache
 from model.data.mixture import Drawing, Pool, make_pool
@@ -26,8 +25,10 @@ from model.data.simulated_draws import (
     lending_patients,
     open_lender,
 )
-from model.distributed import Processes
 from model.errors import TrainingError
+from model.training import data as training_data
+from model.training.checkpoint import load_checkpoint
+from model.training.distributed import Processes
 
 PIXELS = 64
 SMALL = ["--architecture=test_resnet", "--size=32", "--batch-size=4", "--device=cpu", "--epochs=1"]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from model.dicom.sources import Ignored, Source, SourceLimits, display_name, iter_sources
 from model.errors import InputRefusedError
-from model.sources import Ignored, Source, SourceLimits, display_name, iter_sources
 
 CONTENT = b"\0" * 128 + b"DICM and so on"
 

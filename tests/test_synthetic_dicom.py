@@ -13,10 +13,10 @@ from model.data.synthetic.demo import demo_series
 from model.data.synthetic.dicom import write_series
 from model.data.synthetic.scan import Scan
 from model.data.synthetic.series import SyntheticSeries, bleeding_of, make_series
-from model.dicom import ReadLimits, read_slice
-from model.eligibility import judge_series
+from model.dicom.eligibility import judge_series
+from model.dicom.series import order_slices
+from model.dicom.slice_reader import ReadLimits, read_slice
 from model.labels import LABELS
-from model.series import order_slices
 
 SCAN = Scan(n_slices=12, spacing_mm=10, pixels=96)
 

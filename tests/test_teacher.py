@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from model import train
-from model.checkpoint import load_checkpoint
 from model.errors import TrainingError
 from model.network import HemorrhageNetwork, NetworkSpec
-from model.teacher import load_teacher, softened
+from model.training.checkpoint import load_checkpoint
+from model.training.teacher import load_teacher, softened
 from run_factory import write_runs
 
 

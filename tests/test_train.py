@@ -16,14 +16,14 @@ import torch
 from app.config import PROJECT_ROOT
 from cache_factory import write_cache
 from model import train
-from model.checkpoint import load_checkpoint
 from model.data.folds import PARTS
 from model.errors import TrainingError
+from model.evaluation.metrics import weighted_log_loss
 from model.labels import LABELS, METRIC_WEIGHTS
-from model.metrics import weighted_log_loss
-from model.recipe import recipe_of
-from model.training_data import named_caches
-from model.training_log import read_log
+from model.training.checkpoint import load_checkpoint
+from model.training.data import named_caches
+from model.training.log import read_log
+from model.training.recipe import recipe_of
 
 SMALL = ["--architecture=test_resnet", "--size=32", "--batch-size=4", "--seed=1", "--device=cpu"]
 

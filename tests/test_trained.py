@@ -8,11 +8,11 @@ import torch
 
 from cache_factory import write_cache
 from model import train
-from model.checkpoint import load_checkpoint, save_checkpoint
+from model.architecture.series_head import SERIES_HEAD_FILE, SeriesHead
 from model.errors import TrainingError
 from model.network import HemorrhageNetwork, NetworkSpec
-from model.series_head import SERIES_HEAD_FILE, SeriesHead
-from model.trained import load_trained
+from model.training.checkpoint import load_checkpoint, save_checkpoint
+from model.training.trained import load_trained
 
 
 @pytest.fixture(scope="module")

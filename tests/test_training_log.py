@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from model.training_log import EpochRow, peak_memory_mb, read_log, record
+from model.training.log import EpochRow, peak_memory_mb, read_log, record
 
 
 def row(epoch: int, loss: float = 0.5) -> EpochRow:

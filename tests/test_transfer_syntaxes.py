@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.dicom import CTSlice, ReadLimits, read_header, read_pixels, read_slice
+from model.dicom.slice_reader import CTSlice, ReadLimits, read_header, read_pixels, read_slice
 from model.errors import InputRefusedError
 
 FOLDER = Path(__file__).parents[2] / "shared/data/transfer-syntaxes"

@@ -18,8 +18,8 @@ from clinic import csrf_token, post_files, upload, upload_folder
 from model.data.synthetic.dicom import write_series
 from model.data.synthetic.scan import Scan
 from model.data.synthetic.series import make_series
-from model.sandbox import SandboxedReader
-from model.sources import Source
+from model.dicom.sandbox import SandboxedReader
+from model.dicom.sources import Source
 
 ON_EVERY_DATABASE = True
 

@@ -16,8 +16,8 @@ from app.jobs import OPEN
 from app.services import Services
 from app.upload_report import report_of
 from app.views.context import services
-from model.sandbox import SandboxedReader
-from model.sources import iter_sources
+from model.dicom.sandbox import SandboxedReader
+from model.dicom.sources import iter_sources
 
 blueprint = Blueprint("upload", __name__)
 

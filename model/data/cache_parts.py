@@ -17,8 +17,8 @@ from model.data.cached import COLUMNS, LEFT_OUT_FILE, SLICE_FILE
 from model.data.dataset import LeftOut, SliceIndex
 from model.data.slice_row import Row
 from model.errors import TrainingError
-from model.files import write_atomically
 from model.labels import LABELS
+from model.system.files import write_atomically
 
 _LEFT_OUT_COLUMNS: Final = ["name", "left_out_kind", "left_out_detail"]
 _SCHEMA: Final = pa.schema(

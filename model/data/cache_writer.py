@@ -29,8 +29,8 @@ from model.data.cached import (
 from model.data.dataset import DataSet, LeftOut, SliceIndex
 from model.data.slice_row import Row, reduce_slice
 from model.errors import TrainingError
-from model.files import write_json
-from model.read_ahead import read_ahead
+from model.system.files import write_json
+from model.system.read_ahead import read_ahead
 from model.windowing import HU_MIN
 
 CHUNK_SLICES: Final = 256

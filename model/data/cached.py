@@ -117,7 +117,7 @@ def open_cache(folder: Path) -> CachedSet:
     for column in ("patient", "study", "series"):
         frame[column] = f"{name}:" + frame[column]
     frame = frame.sort_values(_ORDER, kind="stable", ignore_index=True)
-    # So that parts of the frame still find their pixels (`model.gallery`).
+    # So that parts of the frame still find their pixels (`model.exploration.gallery`).
     frame.attrs["cache"] = str(folder)
     return CachedSet(
         folder=folder,

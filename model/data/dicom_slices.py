@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from model.data.dataset import LeftOut, SourceSlice
-from model.dicom import CTSlice, ReadLimits, read_header, read_pixels
+from model.dicom.series import position_along_normal_mm
+from model.dicom.slice_reader import CTSlice, ReadLimits, read_header, read_pixels
 from model.errors import InputRefusedError
-from model.series import position_along_normal_mm
 
 _LIMITS: Final = ReadLimits(least_rows_columns=16, most_rows_columns=2048)
 """A data set is chosen by a person, slice by slice: sizes unusual in a clinic are fine here."""

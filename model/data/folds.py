@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from model.data.csv_rows import in_line, read_rows
 from model.data.duplicates import linked_patients
 from model.errors import TrainingError
-from model.files import write_atomically
 from model.labels import LABELS
+from model.system.files import write_atomically
 
 PARTS: Final = ("train", "tune", "calibrate", "test")
 """Fitting the weights; choosing among them; temperatures and thresholds; the figures, once."""

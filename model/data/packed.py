@@ -31,7 +31,7 @@ from model.data.cached import (
 )
 from model.data.companding import LEVELS, ROUNDING, compand
 from model.errors import TrainingError
-from model.files import write_atomically
+from model.system.files import write_atomically
 
 VERSION: Final = 1
 PACK_FILE: Final = "pack.json"

@@ -24,8 +24,8 @@ from model.data.simulate.insert import Plan
 from model.data.simulate.store import list_store
 from model.data.simulate.training import draw_training_slice
 from model.errors import TrainingError
-from model.files import write_atomically, write_json
 from model.labels import LABELS, SUBTYPES
+from model.system.files import write_atomically, write_json
 
 PIXEL_FILE: Final = "hu.npy"
 CELL_FILE: Final = "cells.npy"

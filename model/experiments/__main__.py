@@ -35,7 +35,7 @@ from model.experiments.figures import (
 )
 from model.experiments.judging import Judgement, judge_run
 from model.experiments.plan import PLAN, Experiment, chosen, read_plan
-from model.files import write_atomically, write_json
+from model.system.files import write_atomically, write_json
 
 TABLE_FILE: Final = "table.md"
 RESULT_FILE: Final = "experiment.json"
@@ -205,6 +205,6 @@ def table_of(plan: Sequence[Experiment], folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    from model.command import run
+    from model.system.command import run
 
     run(main)

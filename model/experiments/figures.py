@@ -8,9 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from model.bootstrap import AUC, WEIGHTED_LOG_LOSS, Counts, Rows, draw_counts, estimate
+from model.evaluation.bootstrap import AUC, WEIGHTED_LOG_LOSS, Counts, Rows, draw_counts, estimate
+from model.evaluation.metrics import highest_of_groups
 from model.labels import LABELS, SUBTYPES
-from model.metrics import highest_of_groups
 
 LOGITS: Final = tuple(f"logit_{label}" for label in LABELS)
 COLUMNS: Final = ("name", "patient", "study", *LABELS, *LOGITS)

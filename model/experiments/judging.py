@@ -19,12 +19,12 @@ from model.data import scanner_variation as scanner
 from model.data.cached import CachedSet, open_cache
 from model.data.mixture import Pool, make_pool
 from model.data.simulated_bank import open_bank
+from model.evaluation.judging import judge
+from model.evaluation.metrics import auc
 from model.experiments.figures import LOGITS
-from model.judging import judge
 from model.labels import LABELS
-from model.metrics import auc
 from model.network import HemorrhageNetwork
-from model.trained import load_trained
+from model.training.trained import load_trained
 
 _CPU: Final = torch.device("cpu")
 

@@ -16,7 +16,7 @@ from scipy import ndimage
 from model.data.cached import CachedSet, open_cache
 from model.data.duplicates import linked_patients
 from model.data.folds import MOST_FOLDS, ROTATIONS, make_folds
-from model.files import write_atomically
+from model.system.files import write_atomically
 
 LOOKS: Final = {
     "quiet": ("noise_hu", True),
@@ -109,6 +109,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    from model.command import run
+    from model.system.command import run
 
     run(main)

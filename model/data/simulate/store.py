@@ -18,7 +18,7 @@ from model.data.simulate.grid import Grid, cached_grids
 from model.data.simulate.head_frame import HeadFrame
 from model.data.simulate.series_anatomy import SeriesAnatomy, series_anatomy
 from model.errors import TrainingError
-from model.files import write_atomically
+from model.system.files import write_atomically
 
 VERSION: Final = 3
 FOLDER: Final = "anatomy"

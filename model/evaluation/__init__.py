@@ -1,0 +1,1 @@
+"""Predictions kept, judged and compared: every figure that is reported, with its interval."""

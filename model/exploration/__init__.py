@@ -1,0 +1,1 @@
+"""What a data set is made of, as tables, drawings and galleries of slices."""

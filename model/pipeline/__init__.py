@@ -1,0 +1,1 @@
+"""From a data set to weights that serve: the commands one after the other, resumable."""

@@ -1,0 +1,1 @@
+"""What commands need of the machine: files written whole, processes, memory, devices, progress."""

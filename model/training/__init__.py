@@ -1,0 +1,1 @@
+"""A run of training: its recipe, slices, state and checkpoints, and the network it leaves."""

@@ -1,0 +1,110 @@
+"""All that changes during a run of training, and its checkpoints."""
+
+import copy
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from model.architecture.cell_head import build_cell_head, with_cells
+from model.network import HemorrhageNetwork, NetworkSpec, build_network, set_prevalence_bias
+from model.training.checkpoint import save_checkpoint
+from model.training.job import Job
+from model.training.optimisation import build_optimiser, build_schedule
+
+
+@dataclass
+class TrainingState:
+    """All that changes during a run."""
+
+    network: HemorrhageNetwork
+    cell_head: nn.Module | None
+    average: HemorrhageNetwork
+    parallel: nn.Module
+    optimiser: torch.optim.Optimizer
+    schedule: LambdaLR
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    epoch_seconds: float = 0.0
+    seconds: float = 0.0
+    best_loss: float = math.inf
+
+
+MODULES = ("network", "cell_head", "average", "optimiser", "schedule")
+COUNTERS = ("epoch", "step", "loss_sum", "epoch_seconds", "seconds", "best_loss")
+
+
+class TrainingPath(nn.Module):
+    """The network as training calls it, so that processes can share the work."""
+
+    def __init__(self, network: HemorrhageNetwork, cell_head: nn.Module | None) -> None:
+        super().__init__()
+        self.network, self.cell_head = network, cell_head
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        """float32[B, 3 C, N, N] to logits float32[B, 6] and, of cells, float32[B, 6, h, w]."""
+        if self.cell_head is None:
+            return self.network.classify(inputs), None
+        features, cells = with_cells(self.network.encoder, inputs)
+        return self.network.classify_features(features), self.cell_head(cells)
+
+
+def start(job: Job, pretrained: str) -> TrainingState:
+    """Build network, average, AdamW and a warm-up then cosine schedule over all steps."""
+    recipe, processes = job.recipe, job.processes
+    torch.manual_seed(recipe.seed)
+    spec = NetworkSpec(
+        recipe.architecture, recipe.size, recipe.slices_per_input, recipe.pooling, recipe.dropout
+    )
+    with processes.rank_0_first():  # one download, where there is one
+        network = build_network(spec, pretrained)
+    set_prevalence_bias(network, np.clip(job.data.drawn, 1e-3, 0.999).tolist())
+    network.to(processes.device)
+    if recipe.channels_last:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    cell_head = None
+    if recipe.cell_weight:
+        cell_head = build_cell_head(network.encoder).to(processes.device)
+    path = TrainingPath(network, cell_head)
+    optimiser = build_optimiser(path, recipe.learning_rate, recipe.weight_decay)
+    schedule = build_schedule(optimiser, recipe.epochs * job.steps, recipe.warm_up)
+    average = copy.deepcopy(network).eval()
+    parallel = processes.wrap(path)
+    return TrainingState(network, cell_head, average, parallel, optimiser, schedule)
+
+
+def save(state: TrainingState, job: Job, name: str) -> None:
+    """Write all that a run needs to go on as if it had never stopped."""
+    if not job.processes.writes:
+        return
+    modules = [name for name in MODULES if getattr(state, name) is not None]
+    content = {
+        **identity(job),
+        "spec": asdict(state.network.spec),
+        "folds": job.data.origin["folds"],
+        "prior_shift": job.data.shift,
+        "prevalence": job.data.prevalence,
+        **{name: getattr(state, name).state_dict() for name in modules},
+        **{name: getattr(state, name) for name in COUNTERS},
+    }
+    save_checkpoint(job.folder / name, content)
+
+
+def identity(job: Job) -> dict[str, Any]:
+    """What must be the same for a run to go on."""
+    origin = {name: value for name, value in job.data.origin.items() if name != "folds"}
+    return {"recipe": asdict(job.recipe), "processes": job.processes.world, **origin}
+
+
+def restore(state: TrainingState, content: dict[str, Any]) -> None:
+    """Put a checkpoint's content back into a freshly started state."""
+    for name in MODULES:
+        if getattr(state, name) is not None:
+            getattr(state, name).load_state_dict(content[name])
+    for name in COUNTERS:
+        setattr(state, name, content[name])
