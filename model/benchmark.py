@@ -136,7 +136,7 @@ def seconds_a_slice(
     """Time a few steps of training, after one that warms up."""
     arguments = training_arguments(entry, options, common, slices=0)
     job = train.plan(train.parse_arguments(arguments), processes)
-    state = start(job, pretrained="")
+    state = start(job, afresh=False)
     state.network.train()
     batches = train.epoch_batches(state, job)
     began = 0.0

@@ -247,7 +247,7 @@ def main(arguments: list[str] | None = None) -> None:
         if content:
             found = asdict(recipe_of(content.get("recipe", {})))
             require_same(identity(job), content | {"recipe": found}, last)
-        state = start(job, pretrained="" if content else job.recipe.pretrained)
+        state = start(job, afresh=not content)
         if content:
             restore(state, content)
             console.print(f"going on from {last}: {state.epoch} epochs and {state.step} steps done")

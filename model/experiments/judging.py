@@ -110,7 +110,9 @@ def judge_run(run: Path, unseen: Path | None, negative: Path | None) -> Judgemen
         The run, the bank or the cache cannot be used.
     """
     trained = load_trained(run, series_head=False)
-    network, parts = trained.network, trained.content["parts"]
+    # Three times as fast on a CPU, where depthwise convolutions have a fast path for it alone.
+    network = trained.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    parts = trained.content["parts"]
     cached = trained.sets[0]
     temperature = _temperatures(network, cached, parts["calibrate"])
     pool, frame = _part(cached, parts["test"], network)

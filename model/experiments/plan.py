@@ -23,8 +23,9 @@ class Experiment:
     question
         What it is to answer, in words.
     options
-        Of `model.train`, after those that all share; ``{bank}`` and ``{to}`` stand for what the
-        command line says, ``{rotation}`` for the number of the rotation.
+        Of `model.train`: those that all share, those of the experiments that it extends, its own;
+        of options named twice the later counts. ``{bank}`` and ``{to}`` stand for what the command
+        line says, ``{rotation}`` for the number of the rotation.
     against
         The experiment that it is compared with; empty for none.
     """
@@ -46,15 +47,13 @@ def read_plan(path: Path) -> list[Experiment]:
     try:
         content = tomllib.loads(path.read_text())
         common = shlex.split(content["common"]["options"])
-        return [
-            Experiment(
-                name,
-                entry["question"],
-                (*common, *shlex.split(entry["options"])),
-                entry.get("against", ""),
-            )
-            for name, entry in content["experiment"].items()
-        ]
+        found: dict[str, Experiment] = {}
+        for name, entry in content["experiment"].items():
+            # Only what stands above can be extended: a plan is read from top to bottom.
+            base = found[entry["extends"]].options if "extends" in entry else common
+            options = (*base, *shlex.split(entry.get("options", "")))
+            found[name] = Experiment(name, entry["question"], options, entry.get("against", ""))
+        return list(found.values())
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise TrainingError(f"The plan {path} cannot be read: {problem!r}.") from problem
 

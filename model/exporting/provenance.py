@@ -58,6 +58,9 @@ def other_weights(recipe: Recipe) -> list[dict[str, str]]:
     if recipe.pretrained:
         begun = "the encoder began from them"
         found.append({"used_for": begun, **_facts_of(recipe.pretrained, recipe.architecture)})
+    if recipe.begin_from:
+        begun = "the network began from them"
+        found.append({"used_for": begun, **_facts_of(recipe.begin_from, recipe.architecture)})
     if recipe.teacher:
         taught = f"teacher: {recipe.teacher_share:.0%} of the targets are its judgement"
         found.append({"used_for": taught, **_facts_of(recipe.teacher, recipe.architecture)})
@@ -68,7 +71,7 @@ def from_files(recipe: Recipe) -> list[str]:
     """Those of them that are files: only who made them knows of which patients they are."""
     return [
         shown(source)
-        for source in (recipe.pretrained, recipe.teacher)
+        for source in (recipe.pretrained, recipe.begin_from, recipe.teacher)
         if source and source != HUB and not source.startswith(PACKAGE)
     ]
 
@@ -110,11 +113,13 @@ def readable_recipe(content: Mapping[str, Any]) -> dict[str, int | float | str]:
         "positive_share": used.sampling == "none",
         "simulate": not used.simulate,
         "simulate_bleeding": not used.simulate,
+        "begin_from": not used.begin_from,
         "teacher": not used.teacher,
         "teacher_share": not used.teacher,
     }
     recipe["label_weights"] = " ".join(f"{weight:g}" for weight in used.label_weights)
     recipe["pretrained"] = shown(used.pretrained) or "no"
+    recipe["begin_from"] = shown(used.begin_from)
     recipe["teacher"] = shown(used.teacher)
     if len(content["caches"]) > 1:
         recipe["mixture"] = " to ".join(f"{cache['weight']:g}" for cache in content["caches"])

@@ -24,6 +24,7 @@ class Recipe:
     slices_per_input: int = _option(1, "1, or 3: the slice below, itself, the one above", (1, 3))
     pooling: str = _option("gap", "of the last feature map", ("gap", "gem"))
     pretrained: str = _option("", "weights file, run's checkpoint, package:NAME, or timm's `hub`")
+    begin_from: str = _option("", "checkpoint of a run of the same network to go on from, head too")
     teacher: str = _option("", "checkpoint of a run whose judgement is learnt, too")
     teacher_share: float = _option(0.5, "of the teacher's probabilities in the targets")
     epochs: int = _option(4, "of slices-per-epoch")
@@ -133,6 +134,8 @@ def _check(recipe: Recipe) -> None:
         if not low <= value <= high:
             above = f"at least {low}" if high == float("inf") else f"from {low} to {high}"
             raise TrainingError(f"{_flag(name)} is {value}; it must be {above}.")
+    if recipe.pretrained and recipe.begin_from:
+        raise TrainingError("Give --pretrained or --begin-from, not both: each is where to begin.")
     if not recipe.learning_rate > 0:
         raise TrainingError(f"--learning-rate is {recipe.learning_rate}; it must be above 0.")
     if min(recipe.label_weights) < 0 or not sum(recipe.label_weights) > 0:

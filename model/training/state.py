@@ -3,6 +3,7 @@
 import copy
 import math
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from model.architecture.cell_head import build_cell_head, with_cells
 from model.network import HemorrhageNetwork, NetworkSpec, build_network, set_prevalence_bias
+from model.training.beginning import begin_from
 from model.training.checkpoint import save_checkpoint
 from model.training.job import Job
 from model.training.optimisation import build_optimiser, build_schedule
@@ -54,22 +56,30 @@ class TrainingPath(nn.Module):
         return self.network.classify_features(features), self.cell_head(cells)
 
 
-def start(job: Job, pretrained: str) -> TrainingState:
-    """Build network, average, AdamW and a warm-up then cosine schedule over all steps."""
+def start(job: Job, *, afresh: bool) -> TrainingState:
+    """Build network, average, AdamW and a warm-up then cosine schedule over all steps.
+
+    Parameters
+    ----------
+    afresh
+        Whether to look for the weights to begin with: a run that goes on has its own.
+    """
     recipe, processes = job.recipe, job.processes
     torch.manual_seed(recipe.seed)
     spec = NetworkSpec(
         recipe.architecture, recipe.size, recipe.slices_per_input, recipe.pooling, recipe.dropout
     )
     with processes.rank_0_first():  # one download, where there is one
-        network = build_network(spec, pretrained)
+        network = build_network(spec, recipe.pretrained if afresh else "")
     set_prevalence_bias(network, np.clip(job.data.drawn, 1e-3, 0.999).tolist())
+    cell_head = build_cell_head(network.encoder) if recipe.cell_weight else None
+    if afresh and recipe.begin_from:
+        begin_from(Path(recipe.begin_from), network, cell_head, job.data.shift)
     network.to(processes.device)
     if recipe.channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    cell_head = None
-    if recipe.cell_weight:
-        cell_head = build_cell_head(network.encoder).to(processes.device)
+    if cell_head is not None:
+        cell_head.to(processes.device)
     path = TrainingPath(network, cell_head)
     optimiser = build_optimiser(path, recipe.learning_rate, recipe.weight_decay)
     schedule = build_schedule(optimiser, recipe.epochs * job.steps, recipe.warm_up)
