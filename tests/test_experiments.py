@@ -1,6 +1,7 @@
 """Recipes are trained in cross-validation, judged on what they never saw, and compared."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,7 @@ against = "first"
 
 [experiment.banked]
 question = "With a bank."
+extends = "second"
 options = "--simulate=0.5 --bank={bank}"
 """
 
@@ -104,6 +106,8 @@ def test_the_result_says_what_was_asked_and_found(folder: Path) -> None:
     assert len(result["gain"]["interval"]) == 2
     assert 0 < result["negative"] < 1
     assert result["minutes"] > 0
+    assert result["seeds"] == [0]
+    assert re.fullmatch(r"[0-9a-f]{7,}\+?|", result["code"])
     named = [line.split("|")[1].strip() for line in table if line.startswith("|")]
     assert named == ["experiment", "---", "first", "second"] * 2
     assert "| second |" not in (folder / "to" / "table.md").read_text()
@@ -128,6 +132,17 @@ def test_what_a_recipe_needs_is_asked_for(folder: Path) -> None:
         training_command(banked, 0, options)
     with pytest.raises(TrainingError, match="no experiment third"):
         experiments.main(["third", *common(folder)])
+
+
+def test_a_recipe_extends_the_options_of_one_above(folder: Path, tmp_path: Path) -> None:
+    first, second, banked = read_plan(folder / "plan.toml")
+    assert second.options[: len(first.options)] == first.options
+    assert banked.options == (*second.options, "--simulate=0.5", "--bank={bank}")
+
+    upside_down = tmp_path / "plan.toml"
+    upside_down.write_text(PLAN.replace('extends = "second"', 'extends = "later"'))
+    with pytest.raises(TrainingError, match="cannot be read: KeyError\\('later'\\)"):
+        read_plan(upside_down)
 
 
 def test_a_failed_training_says_why(

@@ -23,6 +23,7 @@ from rich.console import Console
 
 from model.data.cached import open_cache
 from model.data.folds import read_or_make_folds
+from model.data.simulated_bank import read_bank_description
 from model.errors import TrainingError
 from model.experiments.figures import (
     COLUMNS,
@@ -137,6 +138,18 @@ def judge_all(experiment: Experiment, options: argparse.Namespace) -> list[Judge
         return list(pool.map(also, runs))
 
 
+def code_state() -> str:
+    """The commit that this code is at, with `+` where files differ; empty outside a repository."""
+    asked = ["git", "describe", "--always", "--dirty=+", "--abbrev=7"]
+    try:
+        told = subprocess.run(
+            asked, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return told.stdout.strip()
+
+
 def measured(
     experiment: Experiment, options: argparse.Namespace, judgements: Sequence[Judgement]
 ) -> dict[str, Any]:
@@ -152,6 +165,9 @@ def measured(
     found = {
         "question": experiment.question,
         "options": list(experiment.options),
+        "seeds": sorted({one.seed for one in judgements}),
+        "code": code_state(),
+        "bank": read_bank_description(options.bank) if options.bank else None,
         "rotations": options.rotations,
         "figures": figures_of(test, options.draws),
         "shifted": {
@@ -197,7 +213,7 @@ def table_of(plan: Sequence[Experiment], folder: Path) -> str:
             found[experiment.name] = json.loads(path.read_text())
     lines = [line_of(name, result) for name, result in found.items()]
     recipes = [
-        [name, result["question"], f"`{' '.join(result['options'])}`"]
+        [name, result["question"], f"`{' '.join(result['options'])}`", result["code"]]
         for name, result in found.items()
     ]
     figures = markdown_table(FIGURE_HEAD, lines)

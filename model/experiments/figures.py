@@ -98,7 +98,7 @@ FIGURE_HEAD: Final = (
     "ge-head: mean P(any)",
     "min",
 )
-RECIPE_HEAD: Final = ("experiment", "question", "options of `model.train`")
+RECIPE_HEAD: Final = ("experiment", "question", "options of `model.train`", "code")
 
 
 def line_of(name: str, result: Mapping[str, Any]) -> list[str]:

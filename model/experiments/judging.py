@@ -81,7 +81,7 @@ class Judgement:
         AUC of any among simulated slices of test patients; None where there are none.
     negative
         Mean probability of any in slices without hemorrhage from elsewhere; None without them.
-    seconds
+    seconds, seed
         Of training.
     """
 
@@ -90,6 +90,7 @@ class Judgement:
     simulated: float | None
     negative: float | None
     seconds: float
+    seed: int
 
 
 def judge_run(run: Path, unseen: Path | None, negative: Path | None) -> Judgement:
@@ -128,6 +129,7 @@ def judge_run(run: Path, unseen: Path | None, negative: Path | None) -> Judgemen
         simulated=_on_simulated(network, cached, parts["test"], unseen) if unseen else None,
         negative=_on_negative(network, negative, temperature) if negative else None,
         seconds=float(trained.content["seconds"]),
+        seed=int(trained.content["recipe"]["seed"]),
     )
 
 
