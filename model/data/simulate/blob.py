@@ -114,13 +114,9 @@ class Blob:
             if self.rim:
                 width = self.rim * mean
                 rim += np.clip(1 + distance / width, 0, 1) ** 0.8
-        within = view.inside[box.part]
-        if not self.anywhere:
-            # A ventricle beside it stays open; one within it is crushed.
-            spared = view.ventricle[box.part] * np.clip(1.6 - 1.2 * total / len(levels), 0, 1)
-            open_share = ndimage.gaussian_filter(spared.astype(np.float32), 0.8)
-            within = (view.inside[box.part] & (view.depth_mm[box.part] > 0.9)) * (1 - open_share)
-        share = total / len(levels) * within
+        mean_share = total / np.float32(len(levels))
+        within = self._within(view, box, mean_share)
+        share = mean_share * within
         if self.mixed:
             loose = noise_plane(x, y, view.grid.z_mm, max(0.6 * mean, 3.5), self.seed[::-1])
             share = share * np.clip(1 - self.mixed * (0.5 - 0.6 * loose), 1 - self.mixed, 1)
@@ -135,6 +131,15 @@ class Blob:
             extra = -11.0 * rim / len(levels) * within * tissue
             extra = np.asarray(extra * np.clip(beside / 1.5, 0, 1), np.float32)
         return Deposit(box, share, np.asarray(blood, np.float32), extra_hu=extra)
+
+    def _within(self, view: SliceView, box: Box, share: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Where it may lie, 0..1: a ventricle beside it stays open; one within it is crushed."""
+        inside = view.inside[box.part]
+        if self.anywhere:
+            return inside.astype(np.float32)
+        spared = view.ventricle[box.part] * np.clip(1.6 - 1.2 * share, 0, 1)
+        open_share = ndimage.gaussian_filter(spared.astype(np.float32), 0.8)
+        return np.asarray((inside & (view.depth_mm[box.part] > 0.9)) * (1 - open_share))
 
     def _own_side(self, view: SliceView, box: Box) -> NDArray[np.float32]:
         """Distance from the falx, mm, into the own hemisphere: blood does not cross the falx.

@@ -226,28 +226,44 @@ def draw_subdural(anatomy: SeriesAnatomy, index: int, rng: np.random.Generator) 
     side = 1 if rng.random() < 0.5 else -1
     chance = rng.random()
     if chance < 0.2 and below < 84:
-        acute = BloodAge("acute", float(rng.uniform(54, 74)), 66.0, 2.5)
-        height = float(rng.uniform(9, 30))
-        return FalxSubdural(
-            side=side,
-            along=float(rng.uniform(25, 62) if rng.random() < 0.65 else rng.uniform(-62, -25)),
-            half_along=float(rng.uniform(14, 36)),
-            z_mm=slice_z(anatomy, index, rng, height),
-            half_height_mm=height,
-            thick_mm=log_uniform(rng, 2.2, 6),
-            age=acute,
-            seed=noise_shift(rng),
-        )
+        return _at_the_falx(anatomy, index, side, rng)
     if chance < 0.32 and 68 < below < 98:
-        hu = float(rng.uniform(50, 72))
-        return TentorialSubdural(
-            side=side,
-            apex_below=float(np.clip(below - rng.uniform(2, 22), 60, 80)),
-            slope=float(rng.uniform(0.6, 0.95)),
-            thick_mm=log_uniform(rng, 2.5, 9),
-            age=BloodAge("acute", hu, hu, 2.5),
-            seed=noise_shift(rng),
-        )
+        return _at_the_tentorium(below, side, rng)
+    return _over_the_convexity(anatomy, index, side, rng)
+
+
+def _at_the_falx(
+    anatomy: SeriesAnatomy, index: int, side: int, rng: np.random.Generator
+) -> FalxSubdural:
+    acute = BloodAge("acute", float(rng.uniform(54, 74)), 66.0, 2.5)
+    height = float(rng.uniform(9, 30))
+    return FalxSubdural(
+        side=side,
+        along=float(rng.uniform(25, 62) if rng.random() < 0.65 else rng.uniform(-62, -25)),
+        half_along=float(rng.uniform(14, 36)),
+        z_mm=slice_z(anatomy, index, rng, height),
+        half_height_mm=height,
+        thick_mm=log_uniform(rng, 2.2, 6),
+        age=acute,
+        seed=noise_shift(rng),
+    )
+
+
+def _at_the_tentorium(below: float, side: int, rng: np.random.Generator) -> TentorialSubdural:
+    hu = float(rng.uniform(50, 72))
+    return TentorialSubdural(
+        side=side,
+        apex_below=float(np.clip(below - rng.uniform(2, 22), 60, 80)),
+        slope=float(rng.uniform(0.6, 0.95)),
+        thick_mm=log_uniform(rng, 2.5, 9),
+        age=BloodAge("acute", hu, hu, 2.5),
+        seed=noise_shift(rng),
+    )
+
+
+def _over_the_convexity(
+    anatomy: SeriesAnatomy, index: int, side: int, rng: np.random.Generator
+) -> ConvexitySubdural:
     height = float(rng.uniform(14, 50))
     age = draw_age(rng)
     half_angle = log_uniform(rng, 0.25, 1.3)
