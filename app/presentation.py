@@ -8,8 +8,8 @@ from flask import Flask
 
 from app.db.models import now
 from app.worklist import ANALYSING, NOT_ANALYSED, WAITING
-from model.artifact import Estimate
 from model.finding import FLAGGED, INDETERMINATE, NOT_FLAGGED
+from model.measured import Estimate
 
 STATE_MARKS = {
     FLAGGED: "▲",
@@ -41,12 +41,18 @@ def card_estimate(value: Estimate) -> str:
     return _with_interval(value.value, value.interval)
 
 
-def _with_interval(value: float | None, interval: Sequence[float] | None) -> str:
+def card_change(value: Estimate) -> str:
+    """A difference of measured figures with its 95 % interval, as the model card has it."""
+    return _with_interval(value.value, value.interval, "+.3f")
+
+
+def _with_interval(value: float | None, interval: Sequence[float] | None, form: str = ".2f") -> str:
     if value is None:
         return "not measurable"
     if interval is None:
-        return f"{value:.2f}"
-    return f"{value:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"
+        return format(value, form)
+    low, high = (format(end, form) for end in interval)
+    return f"{format(value, form)} ({low} to {high})"
 
 
 def waiting_time(since: datetime) -> str:
@@ -77,7 +83,8 @@ def person_name(value: str) -> str:
 
 def register_filters(app: Flask) -> None:
     """Make the above available to templates."""
-    for function in (percent, estimate, card_estimate, waiting_time, moment, person_name):
+    measured = (percent, estimate, card_estimate, card_change)
+    for function in (*measured, waiting_time, moment, person_name):
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.filters["dicom_date"] = dicom_date
     app.jinja_env.globals["state_marks"] = STATE_MARKS

@@ -13,6 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from model.errors import ArtifactError
 from model.labels import LABELS
+from model.measured import (
+    Estimate,
+    Metrics,
+    Robustness,
+    parse_estimate,
+    parse_metrics,
+    parse_robustness,
+)
 from model.windowing import MODEL_WINDOWS
 
 if TYPE_CHECKING:
@@ -20,15 +28,6 @@ if TYPE_CHECKING:
 
 CARD_NAME: Final = "falx.json"
 NETWORK_NAME: Final = "falx.pt"
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A measured figure with its 95 % interval; `reason` says why a part is missing."""
-
-    value: float | None
-    interval: tuple[float, float] | None
-    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -99,18 +98,11 @@ class TrainingFacts:
 
 
 @dataclass(frozen=True)
-class Metrics:
-    """Figures on the test patients; `per_slice` is label to metric name to estimate."""
-
-    per_slice: Mapping[str, Mapping[str, Estimate]]
-    study: Mapping[str, Estimate]
-    weighted_log_loss: Estimate
-    prevalence_only_log_loss: float
-
-
-@dataclass(frozen=True)
 class ModelCard:
-    """Everything that must be known about the weights to use them rightly."""
+    """Everything that must be known about the weights to use them rightly.
+
+    `robustness` is there where it was measured.
+    """
 
     name: str
     version: str
@@ -134,6 +126,7 @@ class ModelCard:
     intended_use: str
     disclaimer: str
     limits: tuple[str, ...]
+    robustness: Robustness | None = None
 
 
 def load_card(path: Path) -> ModelCard:
@@ -159,7 +152,6 @@ def load_card(path: Path) -> ModelCard:
 
 
 def _parse_card(content: dict[str, Any]) -> ModelCard:
-    metrics = content["metrics"]
     return ModelCard(
         **{
             **content,
@@ -171,15 +163,8 @@ def _parse_card(content: dict[str, Any]) -> ModelCard:
                 for label, pair in content["thresholds"].items()
             },
             "training": _training(content["training"]),
-            "metrics": Metrics(
-                per_slice={
-                    label: {name: _estimate(value) for name, value in figures.items()}
-                    for label, figures in metrics["per_slice"].items()
-                },
-                study={name: _estimate(value) for name, value in metrics["study"].items()},
-                weighted_log_loss=_estimate(metrics["weighted_log_loss"]),
-                prevalence_only_log_loss=float(metrics["prevalence_only_log_loss"]),
-            ),
+            "metrics": parse_metrics(content["metrics"]),
+            "robustness": parse_robustness(content.get("robustness")),
         }
     )
 
@@ -197,14 +182,10 @@ def _training(content: dict[str, Any]) -> TrainingFacts:
 
 
 def _point(content: dict[str, Any]) -> ThresholdPoint:
-    estimates = {name: _estimate(value) for name, value in content.items() if name != "threshold"}
+    estimates = {
+        name: parse_estimate(value) for name, value in content.items() if name != "threshold"
+    }
     return ThresholdPoint(threshold=float(content["threshold"]), **estimates)
-
-
-def _estimate(content: dict[str, Any]) -> Estimate:
-    interval = content["interval"]
-    pair = (float(interval[0]), float(interval[1])) if interval else None
-    return Estimate(content["value"], pair, content["reason"])
 
 
 def window_facts() -> list[dict[str, Any]]:

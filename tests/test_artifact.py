@@ -49,8 +49,9 @@ def test_the_card_in_service_is_complete() -> None:
 
 def test_every_figure_has_an_interval_or_says_why_not() -> None:
     metrics = load_card(CARD).metrics
-    figures = [f for label in metrics.per_slice.values() for f in label.values()]
-    figures += [*metrics.study.values(), metrics.weighted_log_loss]
+    of_labels = (*metrics.per_slice.values(), *metrics.per_study.values())
+    figures = [figure for label in of_labels for figure in label.values()]
+    figures.append(metrics.weighted_log_loss)
 
     assert all((figure.interval is None) == bool(figure.reason) for figure in figures)
 

@@ -1,6 +1,7 @@
 """The evaluation's report: a file by itself, with every figure and the worst errors in it."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,6 @@ import pytest
 from cache_factory import write_cache
 from model.calibrate import Wishes, calibrate
 from model.data.cached import CachedSet, open_cache
-from model.evaluation.curves import reliability_bins
 from model.evaluation.measurement import EvaluatedRun, compare, measure
 from model.evaluation.predictions import FRAME_COLUMNS, Predictions
 from model.evaluation.report import evaluation_page
@@ -89,6 +89,20 @@ def test_labels_without_an_interval_are_named_with_the_reason(html: str) -> None
     assert "No interval for epidural, intraparenchymal: patients it is measured on: 2" in html
 
 
+def test_what_the_series_head_changes_of_studies_is_shown(cached: CachedSet, html: str) -> None:
+    bare = run_on(cached)
+    noisy = bare.predictions.slice_logits + np.float32(0.5)
+    run = replace(bare, predictions=replace(bare.predictions, slice_logits=noisy))
+    result = evaluated(run)
+
+    shown = evaluation_page(run, result, [cached]).html()
+
+    change = result["metrics"]["studies_by_slices_alone"]["change_by_series_head"]["any"]["brier"]
+    assert f"{change['value']:+.4f}" in shown
+    assert "Brier score, any" in shown
+    assert "Brier score, any" not in html
+
+
 def test_the_first_look_at_the_test_patients_is_said_to_be_the_first(html: str) -> None:
     assert "used for the first time in this run" in html
 
@@ -135,17 +149,6 @@ def test_a_slice_is_shown_in_the_three_windows_side_by_side() -> None:
     assert pixels.shape == (10, 38)
     assert pixels.dtype == np.uint8
     assert [pixels[5, 5], pixels[5, 19], pixels[5, 33]] == [128, 76, 76]
-
-
-def test_the_bins_of_a_reliability_diagram_are_shares_of_what_they_hold() -> None:
-    targets, probabilities = np.array([0, 1, 1, 1]), np.array([0.22, 0.28, 0.91, 1.0])
-
-    mean, share, count = reliability_bins(targets, probabilities)
-
-    assert count.tolist() == [0, 0, 2, 0, 0, 0, 0, 0, 0, 2]
-    assert mean[[2, 9]] == pytest.approx([0.25, 0.955])
-    assert share[[2, 9]] == pytest.approx([0.5, 1.0])
-    assert np.isnan(share[0])
 
 
 def test_a_label_that_nobody_has_does_not_stop_the_report(

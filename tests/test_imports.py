@@ -12,7 +12,7 @@ from app.config import PROJECT_ROOT
 PURE = ("labels", "errors", "windowing")
 # All of model/, lowest first: each imports only itself and what stands before it.
 ORDER = (
-    "labels", "errors", "notice", "windowing",
+    "labels", "errors", "notice", "windowing", "measured",
     "dicom", "system", "artifact", "finding", "preprocess", "slice_batches",
     "predictor", "predict",
     "architecture", "network", "report",

@@ -9,10 +9,17 @@ import pytest
 from model.calibrate import Wishes, calibrate
 from model.errors import TrainingError
 from model.evaluation.bootstrap import Rows
-from model.evaluation.measurement import EvaluatedRun, compare, confusion, measure
+from model.evaluation.measurement import (
+    EvaluatedRun,
+    compare,
+    confusion,
+    measure,
+    measure_reliability,
+)
 from model.evaluation.metrics import log_loss, weighted_log_loss
 from model.evaluation.predictions import Predictions
 from model.labels import LABELS
+from model.measured import FIGURE_NAMES
 from prediction_factory import some_predictions
 
 PREVALENCE = [0.25, 0.2, 0.2, 0.2, 0.2, 0.2]
@@ -32,16 +39,17 @@ def measured() -> dict[str, Any]:
 def test_the_figures_are_those_that_a_card_needs(measured: dict[str, Any]) -> None:
     metrics, run = measured["metrics"], some_run()
 
-    assert set(metrics) == {"per_slice", "study", "weighted_log_loss", "prevalence_only_log_loss"}
-    assert set(metrics["per_slice"]) == set(measured["thresholds"]) == set(LABELS)
-    assert set(metrics["per_slice"]["any"]) == {
-        "auc",
-        "average_precision",
-        "log_loss",
-        "brier",
-        "ece",
+    assert set(metrics) == {
+        "per_slice",
+        "per_study",
+        "weighted_log_loss",
+        "prevalence_only_log_loss",
+        "reliability",
+        "studies_by_slices_alone",
     }
-    assert set(metrics["study"]) == {f"auc_{label}" for label in LABELS}
+    assert set(metrics["per_slice"]) == set(measured["thresholds"]) == set(LABELS)
+    assert set(metrics["per_slice"]["any"]) == set(FIGURE_NAMES)
+    assert set(metrics["per_study"]["any"]) == set(FIGURE_NAMES)
     for figure in (metrics["weighted_log_loss"], metrics["per_slice"]["subdural"]["auc"]):
         low, high = figure["interval"]
         assert low < figure["value"] < high
@@ -105,6 +113,37 @@ def test_the_series_head_is_held_against_the_slices_alone(measured: dict[str, An
     assert change["value"] == pytest.approx(both[0] - both[1], abs=1e-4)
     assert change["value"] < 0
     assert change["interval"][1] < 0
+
+
+def test_a_studys_figures_stand_beside_those_of_its_slices_alone(measured: dict[str, Any]) -> None:
+    run, metrics = some_run(), measured["metrics"]
+    alone = metrics["studies_by_slices_alone"]
+
+    change = alone["change_by_series_head"]["any"]["brier"]
+
+    studies = run.predictions.study_rows(run.slice_probabilities).label(0)
+    expected = np.mean((studies.scores - studies.targets) ** 2)
+    assert alone["figures"]["any"]["brier"]["value"] == pytest.approx(expected, abs=1e-4)
+    with_head = metrics["per_study"]["any"]["brier"]["value"]
+    assert change["value"] == pytest.approx(with_head - expected, abs=2e-4)
+    assert change["interval"][0] < change["value"] < change["interval"][1]
+
+
+def test_without_a_series_head_studies_have_nothing_to_stand_beside() -> None:
+    run = some_run()
+    logits = run.predictions.slice_logits
+    bare = replace(run, predictions=replace(run.predictions, logits=logits))
+
+    assert measure(bare, PREVALENCE, draws=2)["metrics"]["studies_by_slices_alone"] is None
+
+
+def test_the_reliability_of_a_label_is_told_by_the_bins_that_hold_slices() -> None:
+    rows = Rows(np.array([0, 1, 1]), np.array([0.22, 0.28, 1.0]), np.arange(3))
+
+    assert measure_reliability(rows) == [
+        {"probability": 0.25, "observed": 0.5, "slices": 2},
+        {"probability": 1.0, "observed": 1.0, "slices": 1},
+    ]
 
 
 def test_runs_are_compared_on_the_same_slices_in_whatever_order_they_stand() -> None:

@@ -11,8 +11,11 @@ from model.evaluation.metrics import (
     expected_calibration_error,
     highest_of_groups,
     log_loss,
+    reliability_bins,
     sensitivity,
+    sensitivity_at_specificity,
     specificity,
+    specificity_at_sensitivity,
     threshold_at_sensitivity,
     threshold_at_specificity,
     weighted_log_loss,
@@ -129,3 +132,32 @@ def test_all_labels_of_a_study_are_taken_at_once() -> None:
     values = np.array([[0, 1], [1, 0], [0, 0]])
 
     assert highest_of_groups(values, np.array([0, 0, 1])).tolist() == [[1, 1], [0, 0]]
+
+
+def test_the_bins_of_a_reliability_diagram_are_shares_of_what_they_hold() -> None:
+    targets, probabilities = np.array([0, 1, 1, 1]), np.array([0.22, 0.28, 0.91, 1.0])
+
+    mean, share, count = reliability_bins(targets, probabilities)
+
+    assert count.tolist() == [0, 0, 2, 0, 0, 0, 0, 0, 0, 2]
+    assert mean[[2, 9]] == pytest.approx([0.25, 0.955])
+    assert share[[2, 9]] == pytest.approx([0.5, 1.0])
+    assert np.isnan(share[0])
+
+
+def test_sensitivity_where_a_share_of_the_negatives_is_spared() -> None:
+    targets = np.array([0] * 10 + [1] * 4)
+    scores = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.5, 0.6, 0.6, 0.7, 0.8, 0.65, 0.75, 0.9, 0.3])
+
+    # At 90 % specificity one negative (0.8) may be named: two of four positives lie above 0.7.
+    assert sensitivity_at_specificity(targets, scores, 0.9) == 0.5
+    # All four positives need a threshold of 0.3, which spares two of ten.
+    assert specificity_at_sensitivity(targets, scores, 0.9) == pytest.approx(0.2)
+
+
+def test_without_both_classes_no_sensitivity_at_a_specificity_is_made_up() -> None:
+    scores = np.array([0.1, 0.2])
+
+    for targets in (np.zeros(2, np.int64), np.ones(2, np.int64)):
+        assert np.isnan(sensitivity_at_specificity(targets, scores, 0.9))
+        assert np.isnan(specificity_at_sensitivity(targets, scores, 0.9))

@@ -3,6 +3,8 @@
 from flask import Blueprint, render_template
 from flask_login import login_required
 
+from model.measured import FIGURE_NAMES
+
 blueprint = Blueprint("model_facts", __name__)
 
 
@@ -10,4 +12,4 @@ blueprint = Blueprint("model_facts", __name__)
 @login_required
 def index() -> str:
     """What the model is, what it was trained on, how good it is, and where it was never tested."""
-    return render_template("model.html")
+    return render_template("model.html", figure_names=FIGURE_NAMES)

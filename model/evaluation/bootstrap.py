@@ -25,12 +25,16 @@ from model.evaluation.metrics import (
     log_loss,
     log_losses,
     sensitivity,
+    sensitivity_at_specificity,
     specificity,
+    specificity_at_sensitivity,
     weighted_log_loss,
     weighted_log_losses,
 )
 
 _MIN_PATIENTS: Final = 5
+_ROUNDING: Final = 1e-9
+_WANTED: Final = 0.9
 
 Counts = NDArray[np.float64]
 
@@ -153,6 +157,24 @@ def _precision_area(found: NDArray[np.float64], named: NDArray[np.float64]) -> f
     return float(np.diff(found, prepend=0.0) @ precision / found[-1])
 
 
+def _found_at(specificity: float, found: NDArray[np.float64], named: NDArray[np.float64]) -> float:
+    """Sensitivity of the lowest score at which this share of the negatives is spared."""
+    false = named - found
+    if found[-1] == 0 or false[-1] == 0:
+        return float("nan")
+    spared = np.searchsorted(false, (1 - specificity) * false[-1] + _ROUNDING, side="right")
+    return float(found[spared - 1] / found[-1]) if spared else 0.0
+
+
+def _spared_at(sensitivity: float, found: NDArray[np.float64], named: NDArray[np.float64]) -> float:
+    """Specificity of the highest score at which this share of the positives is found."""
+    false = named - found
+    if found[-1] == 0 or false[-1] == 0:
+        return float("nan")
+    enough = np.searchsorted(found, sensitivity * found[-1] - _ROUNDING)
+    return float(1 - false[enough] / false[-1])
+
+
 WEIGHTED_LOG_LOSS: Final = Figure(weighted_log_loss, partial(_mean_of, weighted_log_losses))
 AUC: Final = Figure(auc, partial(_over_order, _roc_area), (1, 0))
 OF_LABEL: Final[Mapping[str, Figure]] = {
@@ -161,8 +183,18 @@ OF_LABEL: Final[Mapping[str, Figure]] = {
     "log_loss": Figure(log_loss, partial(_mean_of, log_losses)),
     "brier": Figure(brier, partial(_mean_of, _squares)),
     "ece": Figure(expected_calibration_error, _calibration_error),
+    "sensitivity_at_90_specificity": Figure(
+        partial(sensitivity_at_specificity, wanted=_WANTED),
+        partial(_over_order, partial(_found_at, _WANTED)),
+        (1, 0),
+    ),
+    "specificity_at_90_sensitivity": Figure(
+        partial(specificity_at_sensitivity, wanted=_WANTED),
+        partial(_over_order, partial(_spared_at, _WANTED)),
+        (1, 0),
+    ),
 }
-"""What is measured of one label's slices."""
+"""What is measured of one label's slices, and of its studies."""
 
 
 def sensitivity_at(threshold: float) -> Figure:

@@ -12,7 +12,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from model.evaluation.bootstrap import Rows
 from model.evaluation.measurement import POINTS
-from model.evaluation.metrics import CALIBRATION_BINS, calibration_bin
+from model.evaluation.metrics import CALIBRATION_BINS, reliability_bins
 from model.labels import LABELS
 from model.report import BLUE, GREY, ORANGE, new_figures
 
@@ -79,18 +79,6 @@ def reliability_figure(slices: Rows) -> Figure:
         axes.plot(mean, share, color=BLUE, marker="o", markersize=4)
         _frame(axes, label, "probability", "observed share")
     return figure
-
-
-def reliability_bins(
-    targets: NDArray[np.integer], probabilities: NDArray[np.floating]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Mean probability and observed share of each bin (nan where it is empty), and its slices."""
-    index = calibration_bin(probabilities)
-    count = np.bincount(index, minlength=CALIBRATION_BINS)
-    filled = np.where(count, count, np.nan)
-    mean = np.bincount(index, probabilities, CALIBRATION_BINS) / filled
-    share = np.bincount(index, targets, CALIBRATION_BINS) / filled
-    return mean, share, count
 
 
 def _operating_point(cells: Mapping[str, int]) -> tuple[float, float]:

@@ -22,7 +22,7 @@ from model.evaluation.bootstrap import (
     sensitivity_at,
     specificity_at,
 )
-from model.evaluation.metrics import weighted_log_loss
+from model.evaluation.metrics import reliability_bins, weighted_log_loss
 from model.evaluation.predictions import Predictions
 from model.finding import calibrated
 from model.labels import LABELS
@@ -67,7 +67,6 @@ def measure(run: EvaluatedRun, prevalence: Sequence[float], draws: int) -> dict[
     """
     slices = run.predictions.slice_rows(run.probabilities)
     studies = run.predictions.study_rows(run.probabilities)
-    alone = run.predictions.slice_rows(run.slice_probabilities)
     counts = draw_counts(int(slices.owners.max()) + 1, draws)
     chosen = run.calibration["thresholds"]
     constant = np.broadcast_to(np.clip(prevalence, *SHARE_LIMITS), slices.targets.shape)
@@ -80,12 +79,13 @@ def measure(run: EvaluatedRun, prevalence: Sequence[float], draws: int) -> dict[
         ),
         "metrics": {
             "per_slice": measure_labels(slices, counts),
-            "study": {
-                f"auc_{label}": estimate(AUC, studies.label(i), counts)
-                for i, label in enumerate(LABELS)
-            },
+            "per_study": measure_labels(studies, counts),
             "weighted_log_loss": estimate(WEIGHTED_LOG_LOSS, slices, counts),
             "prevalence_only_log_loss": round(weighted_log_loss(slices.targets, constant), 4),
+            "reliability": {
+                label: measure_reliability(slices.label(i)) for i, label in enumerate(LABELS)
+            },
+            "studies_by_slices_alone": _studies_by_slices_alone(run, studies, counts),
         },
         "confusion": _at_points(
             chosen,
@@ -94,12 +94,30 @@ def measure(run: EvaluatedRun, prevalence: Sequence[float], draws: int) -> dict[
                 "studies": confusion(studies.label(i), threshold),
             },
         ),
-        "slices_alone": {
-            "per_slice": measure_labels(alone, counts),
-            "weighted_log_loss": estimate(WEIGHTED_LOG_LOSS, alone, counts),
-            "change_by_series_head": differences(alone, slices, counts),
-        },
+        "slices_alone": _slices_alone(run, slices, counts),
         "draws": draws,
+    }
+
+
+def _slices_alone(run: EvaluatedRun, slices: Rows, counts: Counts) -> dict[str, Any]:
+    alone = run.predictions.slice_rows(run.slice_probabilities)
+    return {
+        "per_slice": measure_labels(alone, counts),
+        "weighted_log_loss": estimate(WEIGHTED_LOG_LOSS, alone, counts),
+        "change_by_series_head": differences(alone, slices, counts),
+    }
+
+
+def _studies_by_slices_alone(
+    run: EvaluatedRun, studies: Rows, counts: Counts
+) -> dict[str, Any] | None:
+    """Studies without the series head, and what it changes of them; nothing where there is none."""
+    if np.array_equal(run.predictions.logits, run.predictions.slice_logits):
+        return None
+    alone = run.predictions.study_rows(run.slice_probabilities)
+    return {
+        "figures": measure_labels(alone, counts),
+        "change_by_series_head": label_differences(alone, studies, counts, tuple(OF_LABEL)),
     }
 
 
@@ -137,6 +155,17 @@ def measure_threshold(
     }
 
 
+def measure_reliability(rows: Rows) -> list[dict[str, float | int]]:
+    """One label's reliability diagram: each bin that holds a slice, of `CALIBRATION_BINS`."""
+    return [
+        {"probability": round(mean, 4), "observed": round(share, 4), "slices": count}
+        for mean, share, count in zip(
+            *(part.tolist() for part in reliability_bins(rows.targets, rows.scores)), strict=True
+        )
+        if count
+    ]
+
+
 def confusion(rows: Rows, threshold: float) -> dict[str, int]:
     """How often one label was rightly and wrongly named at a threshold."""
     named, there = rows.scores >= threshold, rows.targets == 1
@@ -152,13 +181,22 @@ def differences(first: Rows, second: Rows, counts: Counts) -> dict[str, Any]:
     """The second's figures less the first's, with paired intervals, of rows with all six labels."""
     return {
         "weighted_log_loss": difference(WEIGHTED_LOG_LOSS, first, second, counts),
-        "per_slice": {
-            label: {
-                name: difference(OF_LABEL[name], first.label(i), second.label(i), counts)
-                for name in ("log_loss", "auc", "average_precision")
-            }
-            for i, label in enumerate(LABELS)
-        },
+        "per_slice": label_differences(
+            first, second, counts, ("log_loss", "auc", "average_precision")
+        ),
+    }
+
+
+def label_differences(
+    first: Rows, second: Rows, counts: Counts, names: Sequence[str]
+) -> dict[str, Any]:
+    """Label to name of a figure of `OF_LABEL` to the second's less the first's."""
+    return {
+        label: {
+            name: difference(OF_LABEL[name], first.label(i), second.label(i), counts)
+            for name in names
+        }
+        for i, label in enumerate(LABELS)
     }
 
 

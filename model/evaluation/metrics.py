@@ -81,6 +81,18 @@ def calibration_bin(probabilities: Scores) -> NDArray[np.int64]:
     return np.minimum(index, CALIBRATION_BINS - 1)
 
 
+def reliability_bins(
+    targets: Truth, probabilities: Scores
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Mean probability and observed share of each bin (nan where it is empty), and its slices."""
+    index = calibration_bin(probabilities)
+    count = np.bincount(index, minlength=CALIBRATION_BINS)
+    filled = np.where(count, count, np.nan)
+    mean = np.bincount(index, probabilities, CALIBRATION_BINS) / filled
+    share = np.bincount(index, targets, CALIBRATION_BINS) / filled
+    return mean, share, count
+
+
 def expected_calibration_error(targets: Truth, probabilities: Scores) -> float:
     """Mean gap between probability and observed share over equal-width bins (Guo et al. 2017).
 
@@ -103,6 +115,20 @@ def specificity(targets: Truth, scores: Scores, threshold: float) -> float:
     """Share of negatives with a score below `threshold`; nan without negatives."""
     negative = scores[targets == 0]
     return float((negative < threshold).mean()) if len(negative) else float("nan")
+
+
+def sensitivity_at_specificity(targets: Truth, scores: Scores, wanted: float) -> float:
+    """Sensitivity where at least `wanted` (0..1) of the negatives are spared; nan without both."""
+    if targets.min() == targets.max():
+        return float("nan")
+    return sensitivity(targets, scores, threshold_at_specificity(targets, scores, wanted))
+
+
+def specificity_at_sensitivity(targets: Truth, scores: Scores, wanted: float) -> float:
+    """Specificity where at least `wanted` (0..1) of the positives are found; nan without both."""
+    if targets.min() == targets.max():
+        return float("nan")
+    return specificity(targets, scores, threshold_at_sensitivity(targets, scores, wanted))
 
 
 def threshold_at_sensitivity(targets: Truth, scores: Scores, wanted: float) -> float:

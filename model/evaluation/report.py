@@ -4,20 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from model.data.cached import CachedSet
-from model.evaluation.bootstrap import OF_LABEL
+from model.evaluation.comparison_sections import add_comparisons, add_series_head
 from model.evaluation.curves import precision_figure, reliability_figure, roc_figure
+from model.evaluation.figure_cells import estimate_cell
 from model.evaluation.measurement import POINTS, EvaluatedRun
 from model.evaluation.worst_errors import add_worst_errors
 from model.labels import LABELS
+from model.measured import FIGURE_NAMES
 from model.report import Page
 
-_NAMES: Final = {
-    "auc": "AUC",
-    "average_precision": "average precision",
-    "log_loss": "log loss",
-    "brier": "Brier",
-    "ece": "calibration error",
-}
 _PARTS: Final = {
     "train": "weights",
     "tune": "checkpoint, series head",
@@ -62,8 +57,8 @@ def evaluation_page(
     )
     page.figure(reliability_figure(slices), "Observed share against probability, of each label")
     _thresholds(page, evaluation)
-    _series_head(page, evaluation)
-    _comparisons(page, run.name, evaluation)
+    add_series_head(page, evaluation)
+    add_comparisons(page, run.name, evaluation)
     add_worst_errors(page, run, sets)
     return page
 
@@ -83,8 +78,8 @@ def _summary(page: Page, evaluation: Mapping[str, Any]) -> None:
     metrics = evaluation["metrics"]
     page.section(
         "Summary",
-        f"Weighted log loss {_estimate(metrics['weighted_log_loss'])} on the test patients. Always "
-        f"predicting the prevalence of the training slices scores "
+        f"Weighted log loss {estimate_cell(metrics['weighted_log_loss'])} on the test patients. "
+        f"Always predicting the prevalence of the training slices scores "
         f"{metrics['prevalence_only_log_loss']:.4f}: that is the yardstick that a model must beat."
         f"\n\n{_uses(evaluation['evaluations'])}"
         "\n\nBrackets hold 95 % intervals, from "
@@ -126,19 +121,15 @@ def _uses(evaluations: Sequence[Mapping[str, Any]]) -> str:
 def _figures(page: Page, evaluation: Mapping[str, Any]) -> None:
     metrics = evaluation["metrics"]
     page.section("Figures")
-    page.table(
-        ["label", *_NAMES.values()],
-        [
-            [label, *(_estimate(metrics["per_slice"][label][name]) for name in OF_LABEL)]
-            for label in LABELS
-        ],
-        caption="Per slice",
-    )
-    page.table(
-        ["label", "AUC"],
-        [[label, _estimate(metrics["study"][f"auc_{label}"])] for label in LABELS],
-        caption="Per study",
-    )
+    for level in ("per_slice", "per_study"):
+        page.table(
+            ["label", *FIGURE_NAMES.values()],
+            [
+                [label, *(estimate_cell(metrics[level][label][name]) for name in FIGURE_NAMES)]
+                for label in LABELS
+            ],
+            caption=level.capitalize().replace("_", " "),
+        )
     page.notes(_reasons(metrics))
 
 
@@ -156,7 +147,7 @@ def _thresholds(page: Page, evaluation: Mapping[str, Any]) -> None:
                 label,
                 point,
                 f"{chosen['threshold']:.4f}",
-                *(_estimate(chosen[kind]) for kind in kinds),
+                *(estimate_cell(chosen[kind]) for kind in kinds),
             ]
             for label, points in evaluation["thresholds"].items()
             for point, chosen in points.items()
@@ -194,100 +185,11 @@ _CELLS: Final = {
 }
 
 
-def _series_head(page: Page, evaluation: Mapping[str, Any]) -> None:
-    alone, metrics = evaluation["slices_alone"], evaluation["metrics"]
-    change = alone["change_by_series_head"]
-    page.section(
-        "Slices alone and the series head",
-        "Each slice judged alone, with temperatures of its own, and after the head that looks "
-        "along the series. Differences with paired intervals, in the same resamples; a log loss "
-        "that falls is better. Without a series head the two are the same.",
-    )
-    rows: list[list[object]] = [
-        [
-            "weighted log loss",
-            _estimate(alone["weighted_log_loss"]),
-            _estimate(metrics["weighted_log_loss"]),
-            _signed(change["weighted_log_loss"]),
-        ]
-    ]
-    rows += [
-        [
-            f"{_NAMES[name]}, {label}",
-            _estimate(alone["per_slice"][label][name]),
-            _estimate(metrics["per_slice"][label][name]),
-            _signed(change["per_slice"][label][name]),
-        ]
-        for name in ("log_loss", "auc")
-        for label in LABELS
-    ]
-    page.table(["figure", "slices alone", "with the head", "difference"], rows)
-
-
-def _comparisons(page: Page, name: str, evaluation: Mapping[str, Any]) -> None:
-    compared = evaluation["compared"]
-    if not compared:
-        return
-    page.section(
-        "Other runs on the same patients",
-        f"Each difference is the other run's figure less that of {name}, measured in the same "
-        "resamples of the same patients. An interval that holds 0 shows no difference.",
-    )
-    losses = [[name, _estimate(evaluation["metrics"]["weighted_log_loss"]), None]]
-    losses += [
-        [
-            other["run"],
-            _estimate(other["weighted_log_loss"]),
-            _signed(other["difference"]["weighted_log_loss"]),
-        ]
-        for other in compared
-    ]
-    page.table(["run", "weighted log loss", "difference"], losses)
-    for other in compared:
-        per_slice, study = other["difference"]["per_slice"], other["difference"]["study"]
-        page.table(
-            ["label", "log loss", "AUC", "average precision", "AUC per study"],
-            [
-                [
-                    label,
-                    *(
-                        _signed(per_slice[label][figure])
-                        for figure in ("log_loss", "auc", "average_precision")
-                    ),
-                    _signed(study[f"auc_{label}"]),
-                ]
-                for label in LABELS
-            ],
-            caption=f"{other['run']} less {name}",
-        )
-
-
-# ------------------------------------------------------------------------------------------- cells
-
-
-def _estimate(figure: Mapping[str, Any]) -> str | None:
-    return _with_interval(figure, ".3f")
-
-
-def _signed(figure: Mapping[str, Any]) -> str | None:
-    return _with_interval(figure, "+.4f")
-
-
-def _with_interval(figure: Mapping[str, Any], form: str) -> str | None:
-    if figure["value"] is None:
-        return None
-    value = format(figure["value"], form)
-    if not figure["interval"]:
-        return value
-    low, high = (format(end, form) for end in figure["interval"])
-    return f"{value} [{low}, {high}]"
-
-
 def _reasons(metrics: Mapping[str, Any]) -> list[str]:
     """Say for which labels there are no intervals, and why."""
     labels_of: dict[str, list[str]] = {}
     for label in LABELS:
-        figures = [*metrics["per_slice"][label].values(), metrics["study"][f"auc_{label}"]]
+        figures = [*metrics["per_slice"][label].values(), *metrics["per_study"][label].values()]
         for reason in sorted({figure["reason"] for figure in figures if figure["reason"]}):
             labels_of.setdefault(reason, []).append(label)
     return [f"No interval for {', '.join(them)}: {why}." for why, them in labels_of.items()]

@@ -1,0 +1,136 @@
+"""What was measured of weights, as their card records it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+FIGURE_NAMES: Final = {
+    "auc": "AUC",
+    "average_precision": "average precision",
+    "sensitivity_at_90_specificity": "sensitivity at 90 % specificity",
+    "specificity_at_90_sensitivity": "specificity at 90 % sensitivity",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "ece": "calibration error (ECE)",
+}
+"""A label's figures in the order of reading: telling apart first, then how far to trust numbers."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A measured figure with its 95 % interval; `reason` says why a part is missing."""
+
+    value: float | None
+    interval: tuple[float, float] | None
+    reason: str | None
+
+
+OfLabels = Mapping[str, Mapping[str, Estimate]]
+"""Label to name of a figure to estimate."""
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Slices with about one probability: their mean, and the share of them that is positive."""
+
+    probability: float
+    observed: float
+    slices: int
+
+
+@dataclass(frozen=True)
+class SlicesAlone:
+    """Studies without the series head, and what the head changes of them (its figure less)."""
+
+    figures: OfLabels
+    change_by_series_head: OfLabels
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Figures on the test patients; a study scores as its highest slice.
+
+    Cards of old name no `reliability`; without a series head there is nothing to hold against it.
+    """
+
+    per_slice: OfLabels
+    per_study: OfLabels
+    weighted_log_loss: Estimate
+    prevalence_only_log_loss: float
+    reliability: Mapping[str, tuple[ReliabilityBin, ...]]
+    studies_by_slices_alone: SlicesAlone | None
+
+
+@dataclass(frozen=True)
+class Disturbed:
+    """What a disturbance does to P(any) of the slices that it leaves.
+
+    Parameters
+    ----------
+    slices
+        How many.
+    mean_change, worst_change
+        Absolute, of a slice's probability.
+    auc_change
+        With the disturbance less without.
+    state_changed
+        Share of slices that are then flagged, indeterminate or not flagged otherwise.
+    """
+
+    slices: int
+    mean_change: float
+    worst_change: float
+    auc_change: Estimate
+    state_changed: float
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """How steady the figures are on some of the test patients; `disturbances` by their names."""
+
+    patients: int
+    slices: int
+    disturbances: Mapping[str, Disturbed]
+
+
+def parse_estimate(content: dict[str, Any]) -> Estimate:
+    """Read an estimate."""
+    interval = content["interval"]
+    pair = (float(interval[0]), float(interval[1])) if interval else None
+    return Estimate(content["value"], pair, content["reason"])
+
+
+def parse_metrics(content: dict[str, Any]) -> Metrics:
+    """Read a card's `metrics`."""
+    alone = content.get("studies_by_slices_alone")
+    return Metrics(
+        per_slice=_of_labels(content["per_slice"]),
+        per_study=_of_labels(content["per_study"]),
+        weighted_log_loss=parse_estimate(content["weighted_log_loss"]),
+        prevalence_only_log_loss=float(content["prevalence_only_log_loss"]),
+        reliability={
+            label: tuple(ReliabilityBin(**one) for one in bins)
+            for label, bins in content.get("reliability", {}).items()
+        },
+        studies_by_slices_alone=SlicesAlone(**{k: _of_labels(v) for k, v in alone.items()})
+        if alone
+        else None,
+    )
+
+
+def parse_robustness(content: dict[str, Any] | None) -> Robustness | None:
+    """Read a card's `robustness`, where it has any."""
+    if content is None:
+        return None
+    disturbed = {
+        name: Disturbed(**{**one, "auc_change": parse_estimate(one["auc_change"])})
+        for name, one in content["disturbances"].items()
+    }
+    return Robustness(**{**content, "disturbances": disturbed})
+
+
+def _of_labels(content: dict[str, Any]) -> OfLabels:
+    return {
+        label: {name: parse_estimate(value) for name, value in figures.items()}
+        for label, figures in content.items()
+    }
