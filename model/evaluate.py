@@ -68,10 +68,8 @@ def read_calibration(run: Path) -> dict[str, Any]:
     return content
 
 
-def load_evaluated(
-    run: Path, device: str, workers: int
-) -> tuple[EvaluatedRun, "Trained", dict[str, Any]]:
-    """Load a calibrated run and predict its test patients.
+def load_calibrated(run: Path) -> tuple["Trained", dict[str, Any], dict[str, Any]]:
+    """Load a calibrated run's network, its calibration, and what ties results to the weights.
 
     Raises
     ------
@@ -81,8 +79,7 @@ def load_evaluated(
     from model.training.trained import load_trained
 
     calibration = read_calibration(run)
-    size = int(calibration["input_size"])
-    trained = load_trained(run, calibration["checkpoint"], size)
+    trained = load_trained(run, calibration["checkpoint"], int(calibration["input_size"]))
     facts = checkpoint_facts(trained, calibration["checkpoint"])
     if facts["weights"] != calibration["weights"]:
         raise TrainingError(
@@ -90,6 +87,21 @@ def load_evaluated(
             f"{calibration['step']}; the weights (or the series head) have changed since, they are "
             f"of epoch {facts['epoch']}, step {facts['step']}: calibrate again."
         )
+    return trained, calibration, facts
+
+
+def load_evaluated(
+    run: Path, device: str, workers: int
+) -> tuple[EvaluatedRun, "Trained", dict[str, Any]]:
+    """Load a calibrated run and predict its test patients.
+
+    Raises
+    ------
+    TrainingError
+        As of `load_calibrated`.
+    """
+    trained, calibration, facts = load_calibrated(run)
+    size = int(calibration["input_size"])
     predictions = predict_part(run, {size: trained}, "test", device=device, workers=workers)[size]
     return EvaluatedRun(run.name, predictions, calibration), trained, facts
 

@@ -53,8 +53,11 @@ def finding_state(label: str, probability: float, card: ModelCard) -> str:
     alert threshold); `indeterminate` between.
     """
     thresholds = card.thresholds[label]
-    if probability >= thresholds.alert.threshold:
+    return state_at(probability, thresholds.screen.threshold, thresholds.alert.threshold)
+
+
+def state_at(probability: float, screen: float, alert: float) -> str:
+    """State a finding at two thresholds, as `finding_state` does."""
+    if probability >= alert:
         return FLAGGED
-    if probability < thresholds.screen.threshold:
-        return NOT_FLAGGED
-    return INDETERMINATE
+    return NOT_FLAGGED if probability < screen else INDETERMINATE

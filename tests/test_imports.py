@@ -13,12 +13,12 @@ PURE = ("labels", "errors", "windowing")
 # All of model/, lowest first: each imports only itself and what stands before it.
 ORDER = (
     "labels", "errors", "notice", "windowing", "measured",
-    "dicom", "system", "artifact", "finding", "preprocess", "slice_batches",
+    "dicom", "system", "unfamiliar", "artifact", "finding", "preprocess", "slice_batches",
     "predictor", "predict",
     "architecture", "network", "report",
     "data", "evaluation", "exploration", "training", "exporting",
     "cache", "pack", "explore", "simulate", "submission",
-    "train", "pieces", "train_series_head", "calibrate", "evaluate", "export", "benchmark",
+    "train", "pieces", "train_series_head", "calibrate", "evaluate", "robustness", "fit_familiarity", "export", "benchmark",
     "experiments", "pipeline",
 )  # fmt: skip
 WITHOUT_TORCH = ("dicom", "report", "exploration")

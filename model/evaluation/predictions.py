@@ -1,6 +1,6 @@
 """Predictions of whole series, read from the originals again as service reads them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -126,6 +126,39 @@ def series_of(cached: CachedSet, patients: Sequence[str]) -> list[pd.DataFrame]:
     ]
 
 
+def read_patients(
+    sets: Sequence[CachedSet], patients: Sequence[str], workers: int = 1
+) -> Iterator[tuple[pd.DataFrame, list[NDArray[np.int16]], NDArray[np.float32]]]:
+    """Read the series of patients from the originals, and show how far it has come.
+
+    Yields
+    ------
+    Of each series its rows with `FRAME_COLUMNS`, its slices int16[H, W] upward, and their positions
+    float32[S] as service finds them.
+
+    Raises
+    ------
+    TrainingError
+        No set has any of these patients, or an original cannot be read any more.
+    """
+    series = [(cached, rows) for cached in sets for rows in series_of(cached, patients)]
+    if not series:
+        raise TrainingError(
+            f"None of the {len(patients)} patients to predict is in the caches "
+            f"{', '.join(str(cached.folder) for cached in sets)}."
+        )
+    jobs = (SeriesJob(cached.data_set, rows["name"].tolist()) for cached, rows in series)
+    with progress_bar() as progress:
+        task = progress.add_task("predicting", total=sum(len(rows) for _, rows in series))
+        read = read_ahead(read_series, jobs, workers)
+        for (cached, rows), hu in zip(series, read, strict=True):
+            z_mm = served_positions(
+                rows["z_mm"].to_numpy(np.float64), rows["thickness_mm"].to_numpy()
+            )
+            yield rows.assign(data_set=cached.name)[list(FRAME_COLUMNS)], hu, z_mm
+            progress.advance(task, len(rows))
+
+
 # -------------------------------------------------------------------------------------- predicting
 
 
@@ -169,29 +202,14 @@ def predict_with_each(
     embeddings: bool = False,
 ) -> list[Predictions]:
     """Predict with several networks while reading once; otherwise as `predict_patients`."""
-    series = [(cached, rows) for cached in sets for rows in series_of(cached, patients)]
-    if not series:
-        raise TrainingError(
-            f"None of the {len(patients)} patients to predict is in the caches "
-            f"{', '.join(str(cached.folder) for cached in sets)}."
-        )
-    jobs = (SeriesJob(cached.data_set, rows["name"].tolist()) for cached, rows in series)
+    frames: list[pd.DataFrame] = []
     outputs: list[list[tuple[NDArray[Any], ...]]] = [[] for _ in networks]
-    with progress_bar() as progress:
-        task = progress.add_task("predicting", total=sum(len(rows) for _, rows in series))
-        read = read_ahead(read_series, jobs, workers)
-        for (_, rows), hu in zip(series, read, strict=True):
-            z_mm = served_positions(
-                rows["z_mm"].to_numpy(np.float64), rows["thickness_mm"].to_numpy()
-            )
-            for network, mine in zip(networks, outputs, strict=True):
-                predicted = predict_series(network, hu, z_mm)
-                mine.append(predicted if embeddings else predicted[:2])
-            progress.advance(task, len(rows))
-    frame = pd.concat(
-        [rows.assign(data_set=cached.name)[list(FRAME_COLUMNS)] for cached, rows in series],
-        ignore_index=True,
-    )
+    for rows, hu, z_mm in read_patients(sets, patients, workers):
+        frames.append(rows)
+        for network, mine in zip(networks, outputs, strict=True):
+            predicted = predict_series(network, hu, z_mm)
+            mine.append(predicted if embeddings else predicted[:2])
+    frame = pd.concat(frames, ignore_index=True)
     return [
         Predictions(frame, *(np.concatenate(parts) for parts in zip(*mine, strict=True)))
         for mine in outputs

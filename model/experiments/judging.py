@@ -3,8 +3,9 @@
 Everything is read from caches, each slice judged alone: quick enough to be done for every recipe.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,12 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.calibrate import fit_temperature
-from model.data import scanner_variation as scanner
 from model.data.cached import CachedSet, open_cache
 from model.data.mixture import Pool, make_pool
 from model.data.simulated_bank import open_bank
 from model.evaluation.judging import judge
 from model.evaluation.metrics import auc
+from model.evaluation.other_scanners import OTHER_SCANNERS, OtherScanner
 from model.experiments.figures import LOGITS
 from model.labels import LABELS
 from model.network import HemorrhageNetwork
@@ -29,41 +30,12 @@ from model.training.trained import load_trained
 _CPU: Final = torch.device("cpu")
 
 _SEED: Final = 0
+_PIXEL_MM: Final = 1.0
+"""Of cached crops: a head of 190 mm in 192 pixels."""
 
 
-def _strength(hu: Tensor, value: float) -> Tensor:
-    return torch.full((len(hu),), value)
-
-
-def _higher(hu: Tensor) -> Tensor:
-    return scanner.offset_and_gain(hu.float(), _strength(hu, 5), _strength(hu, 1))
-
-
-def _softer(hu: Tensor) -> Tensor:
-    return scanner.blur(hu.float(), _strength(hu, 1.2))
-
-
-def _sharper(hu: Tensor) -> Tensor:
-    edged = scanner.reconstruction_kernel(hu.float(), _strength(hu, 1), _strength(hu, 0.8))
-    return scanner.textured_noise(edged, _strength(hu, 6), _strength(hu, 0.8))
-
-
-def _coarser(hu: Tensor) -> Tensor:
-    return scanner.coarser_pixels(hu.float(), _strength(hu, 2))
-
-
-def _exported(hu: Tensor) -> Tensor:
-    return scanner.eight_bits(hu.float(), _strength(hu, 40), _strength(hu, 80))
-
-
-SHIFTS: Final[Mapping[str, Callable[[Tensor], Tensor]]] = {
-    "5 HU higher": _higher,
-    "softer kernel": _softer,
-    "sharper kernel, 6 HU of noise": _sharper,
-    "half the resolution": _coarser,
-    "8 bits of 0 to 80 HU": _exported,
-}
-"""What another scanner or an export does to cached Hounsfield units."""
+def _seen_by(scanner: OtherScanner, hu: Tensor) -> Tensor:
+    return scanner(hu, _PIXEL_MM)
 
 
 @dataclass(frozen=True)
@@ -76,7 +48,7 @@ class Judgement:
         Of its test patients, with `model.experiments.figures.COLUMNS`; logits are calibrated on the
         patients of the calibrate part.
     shifted
-        The same after each of `SHIFTS`.
+        The same of each of `OTHER_SCANNERS`.
     simulated
         AUC of any among simulated slices of test patients; None where there are none.
     negative
@@ -125,7 +97,7 @@ def judge_run(run: Path, unseen: Path | None, negative: Path | None) -> Judgemen
 
     return Judgement(
         test=of(),
-        shifted={name: of(vary) for name, vary in SHIFTS.items()},
+        shifted={name: of(partial(_seen_by, scanner)) for name, scanner in OTHER_SCANNERS.items()},
         simulated=_on_simulated(network, cached, parts["test"], unseen) if unseen else None,
         negative=_on_negative(network, negative, temperature) if negative else None,
         seconds=float(trained.content["seconds"]),

@@ -1,0 +1,84 @@
+"""Measure how steady a calibrated run's probabilities are under what may happen to a series.
+
+``python -m model.robustness --run runs/x``
+"""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from model.errors import TrainingError
+from model.evaluate import load_calibrated
+from model.system.device import device_named
+from model.system.files import write_json
+
+ROBUSTNESS_FILE: Final = "robustness.json"
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line.
+
+    Raises
+    ------
+    TrainingError
+        A value lies outside its range.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--run", type=Path, required=True, help="the run's folder")
+    add("--patients", type=int, default=100, help="test patients to try, at most (100)")
+    add("--draws", type=int, default=1000, help="resamples of patients for intervals (1000)")
+    add("--workers", type=int, default=1, help="reading processes (1)")
+    add("--device", default="auto", help="auto, cpu or cuda")
+    options = parser.parse_args(arguments)
+    if options.patients < 1 or options.draws < 2:
+        raise TrainingError("--patients must be 1 or more, --draws 2 or more.")
+    return options
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the run's `robustness.json`."""
+    from model.evaluation.robustness import disturb_patients, measure_robustness
+
+    options = parse_arguments(arguments)
+    trained, calibration, facts = load_calibrated(options.run)
+    trial = disturb_patients(
+        trained.network.to(device_named(options.device)),
+        trained.sets,
+        sorted(trained.content["parts"]["test"])[: options.patients],
+        calibration["temperature"],
+        workers=options.workers,
+    )
+    result = measure_robustness(trial, calibration["thresholds"]["any"], options.draws)
+    write_json(options.run / ROBUSTNESS_FILE, facts | result)
+    _show(Console(), result, options.run / ROBUSTNESS_FILE)
+
+
+def _show(console: Console, result: Mapping[str, Any], path: Path) -> None:
+    console.print(
+        f"{result['patients']} test patients, {result['slices']} slices; changes of P(any)"
+    )
+    table = Table(box=None)
+    for name in ("disturbance", "mean", "worst", "AUC any", "state changes"):
+        table.add_column(name, justify="left" if name == "disturbance" else "right")
+    for name, found in result["disturbances"].items():
+        change = found["auc_change"]["value"]
+        table.add_row(
+            name,
+            f"{found['mean_change']:.3f}",
+            f"{found['worst_change']:.3f}",
+            "–" if change is None else f"{change:+.3f}",
+            f"{found['state_changed']:.1%}",
+        )
+    console.print(table)
+    console.print(f"written: {path}")
+
+
+if __name__ == "__main__":
+    from model.system.command import run
+
+    run(main)
