@@ -83,15 +83,16 @@ def main(arguments: list[str] | None = None) -> None:
 def _show(console: Console, figures: Mapping[str, Any], path: Path) -> None:
     console.print(
         f"{figures['patients']} tune patients, {figures['slices']} slices, {figures['epochs']} "
-        f"epochs; log loss on patients that the head did not see, in {figures['folds']} folds:"
+        f"epochs; averaged over {figures['width_mm']:g} mm, then corrected: log loss on patients "
+        f"that the correction did not see, in {figures['folds']} folds:"
     )
-    columns = (figures["log_loss_alone"], figures["log_loss_with_head"], figures["blend"])
-    for label, alone, with_head, blend in zip(LABELS, *columns, strict=True):
-        console.print(f"{label:>18}  alone {alone:.4f}  with head {with_head:.4f}  blend {blend}")
-    console.print(
-        f"{'weighted':>18}  alone {figures['weighted_alone']:.4f}  with head "
-        f"{figures['weighted_with_head']:.4f}\nwritten: {path}"
-    )
+    kinds = ("alone", "averaged", "with_head")
+    columns = (*(figures[f"log_loss_{kind}"] for kind in kinds), figures["blend"])
+    for label, alone, averaged, with_head, blend in zip(LABELS, *columns, strict=True):
+        losses = f"alone {alone:.4f}  averaged {averaged:.4f}  with head {with_head:.4f}"
+        console.print(f"{label:>18}  {losses}  blend {blend}")
+    weighted = (f"{kind.replace('_', ' ')} {figures[f'weighted_{kind}']:.4f}" for kind in kinds)
+    console.print(f"{'weighted':>18}  {'  '.join(weighted)}\nwritten: {path}")
 
 
 if __name__ == "__main__":

@@ -152,7 +152,7 @@ def test_the_card_describes_the_series_head_or_says_that_there_is_none(
 
     without = export_to(tmp_path / "without", run)
 
-    assert f"{figures['weighted_with_head']:.4f} with the head" in with_head.series_head
+    assert f"{figures['weighted_with_head']:.4f} corrected" in with_head.series_head
     assert without.series_head == "none: each slice is judged alone"
     assert without.parameters < with_head.parameters
     assert without.training.parts["test"].used_for == "the figures of this card, looked at 2 times"

@@ -1,6 +1,7 @@
 """A head over the series: what it sees, its place in the artefact, and its file."""
 
 import io
+import math
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from model.architecture.series_head import (
     FittedHead,
     SeriesHead,
     attach_series_head,
+    neighbour_average,
     places,
     read_series_head,
 )
@@ -108,12 +110,38 @@ def test_without_positions_slices_count_as_evenly_spaced(z_mm: list[float]) -> N
     assert torch.equal(places(torch.tensor(z_mm)), places(torch.tensor([0.0, 5.0, 10.0])))
 
 
+def test_logits_are_averaged_by_distance() -> None:
+    logits = torch.tensor([[0.0], [0.0], [1.0], [0.0]])
+    z_mm = torch.tensor([0.0, 5.0, 10.0, 40.0])
+
+    found = neighbour_average(logits, z_mm, width_mm=5.0).flatten()
+
+    near, far = math.exp(-0.5), math.exp(-2)
+    assert found.tolist() == pytest.approx(
+        [far / (1 + near + far), near / (1 + 2 * near), 1 / (1 + near + far), 0], abs=1e-6
+    )
+    assert torch.equal(neighbour_average(logits, z_mm, width_mm=0.0), logits)
+
+
+def test_averaged_slices_are_what_is_corrected() -> None:
+    embeddings, logits, z_mm = one_series(6)
+    head, wide = speaking_head(), speaking_head()
+    wide.width_mm.fill_(5.0)
+    averaged = neighbour_average(logits, z_mm, 5.0)
+
+    assert torch.equal(wide(embeddings, logits, z_mm), head(embeddings, averaged, z_mm))
+    wide.blend.zero_()
+    assert torch.equal(wide(embeddings, logits, z_mm), averaged)
+    assert torch.equal(wide(embeddings[:1], logits[:1], z_mm[:1]), logits[:1])
+
+
 @pytest.mark.parametrize("slices_per_input", [1, 3])
 def test_the_artefact_holds_the_head(slices_per_input: int) -> None:
     torch.manual_seed(0)
     network = HemorrhageNetwork(NetworkSpec("test_resnet", 32, slices_per_input)).eval()
     head = SeriesHead(network.embedding_size).eval()
     torch.nn.init.normal_(head.correction.weight)
+    head.width_mm.fill_(4.5)
     network.series_head = head
     generator = torch.Generator().manual_seed(1)
     hu = torch.randint(-100, 100, (5, 40, 40), generator=generator).to(torch.int16)

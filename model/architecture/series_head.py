@@ -1,4 +1,4 @@
-"""The head over a whole series: a recurrent network that lets slices see their neighbours."""
+"""The head over a whole series: slices are averaged with their neighbours, then corrected."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,9 +22,11 @@ _PLACE_FEATURES: Final = 3
 class SeriesHead(nn.Module):
     """Corrects the logits of slices by what the slices around them show.
 
-    A bidirectional GRU (Cho et al. 2014, arXiv 1406.1078) runs over the slices' embeddings, their
-    differences to both neighbours, their place along the series and their own logits; what it says
-    is added to the logits. It starts as nothing added.
+    First each slice's logits are averaged with its neighbours' (`neighbour_average`): blood seldom
+    ends within a slice, noise does. Then a bidirectional GRU (Cho et al. 2014, arXiv 1406.1078)
+    runs over the slices' embeddings, their differences to both neighbours, their place along the
+    series and their logits; what it says is added to the logits. It starts as nothing averaged and
+    nothing added.
 
     Parameters
     ----------
@@ -37,6 +39,7 @@ class SeriesHead(nn.Module):
     """
 
     blend: Tensor
+    width_mm: Tensor
 
     def __init__(self, embedding_size: int, hidden: int = 64, dropout: float = 0.2) -> None:
         super().__init__()
@@ -52,6 +55,7 @@ class SeriesHead(nn.Module):
         nn.init.zeros_(self.correction.bias)
         # How much of the correction counts, a label: chosen on patients it was not fitted to.
         self.register_buffer("blend", torch.ones(len(LABELS)))
+        self.register_buffer("width_mm", torch.zeros(()))
 
     def forward(self, embeddings: Tensor, logits: Tensor, z_mm: Tensor) -> Tensor:
         """Correct the logits of one series.
@@ -69,9 +73,12 @@ class SeriesHead(nn.Module):
         """
         if embeddings.shape[0] != logits.shape[0] or z_mm.shape[0] != logits.shape[0]:
             raise ValueError("embeddings, logits and z_mm must have one entry a slice")
-        seen = self.seen(embeddings, logits, z_mm)
+        averaged = neighbour_average(logits, z_mm, float(self.width_mm))
+        if not bool(self.blend.any()):
+            return averaged
+        seen = self.seen(embeddings, averaged, z_mm)
         output, _ = self.recurrent(seen.unsqueeze(0))
-        corrected: Tensor = logits + self.blend * self.correction(output[0])
+        corrected: Tensor = averaged + self.blend * self.correction(output[0])
         return corrected
 
     def seen(self, embeddings: Tensor, logits: Tensor, z_mm: Tensor) -> Tensor:
@@ -93,8 +100,8 @@ class SeriesHead(nn.Module):
         Parameters
         ----------
         batch
-            Embeddings, logits and positions of each series, of any lengths: they are packed, so
-            that no series sees padding or another series.
+            Embeddings, averaged logits and positions of each series, of any lengths: they are
+            packed, so that no series sees padding or another series.
 
         Returns
         -------
@@ -110,24 +117,48 @@ class SeriesHead(nn.Module):
         return correction
 
 
+def neighbour_average(logits: Tensor, z_mm: Tensor, width_mm: float) -> Tensor:
+    """Average each slice's logits with those of the slices around it.
+
+    Parameters
+    ----------
+    logits, z_mm
+        float32[S, 6] and float32[S].
+    width_mm
+        Standard deviation of the Gaussian over the distance by which slices weigh; 0 leaves them.
+
+    Returns
+    -------
+    float32[S, 6].
+    """
+    if width_mm <= 0:
+        return logits
+    z = positions_mm(z_mm)
+    weights = torch.exp(-0.5 * ((z[:, None] - z[None, :]) / width_mm) ** 2)
+    return (weights / weights.sum(dim=1, keepdim=True)) @ logits
+
+
+def positions_mm(z_mm: Tensor) -> Tensor:
+    """Positions float32[S]: every 5 mm where one is not finite, or all are the same."""
+    if bool(torch.isfinite(z_mm).all()) and bool(z_mm.max() > z_mm.min()):
+        return z_mm
+    return torch.arange(z_mm.shape[0], dtype=z_mm.dtype, device=z_mm.device) * 5.0
+
+
 def places(z_mm: Tensor) -> Tensor:
     """Where each slice stands in its series.
 
     Parameters
     ----------
     z_mm
-        float32[S], position along the slice normal; where one is not finite, or all are the same,
-        the slices count as evenly spaced.
+        float32[S], position along the slice normal; see `positions_mm`.
 
     Returns
     -------
     float32[S, 3]: position from 0 to 1, distance to the slice below and to the one above in
     centimetres (0 at the ends, at most 2).
     """
-    count = z_mm.shape[0]
-    z = z_mm
-    if not bool(torch.isfinite(z_mm).all()) or bool(z_mm.max() == z_mm.min()):
-        z = torch.arange(count, dtype=z_mm.dtype, device=z_mm.device) * 5.0
+    z = positions_mm(z_mm)
     position = (z - z.min()) / (z.max() - z.min()).clamp(min=1e-3)
     gaps = ((z[1:] - z[:-1]).abs() / 10.0).clamp(max=2.0)
     edge = torch.zeros_like(z[:1])
@@ -165,15 +196,19 @@ class FittedHead:
 
 def describe(figures: Mapping[str, Any]) -> str:
     """Say what a series head is and what it brought, for the card."""
-    blend = ", ".join(
-        f"{label} {value:g}" for label, value in zip(LABELS, figures["blend"], strict=True)
-    )
+    does, brought = [], [f"{figures['weighted_alone']:.4f} for slices alone"]
+    if figures["width_mm"]:
+        does.append(f"logits averaged over neighbours (Gaussian of {figures['width_mm']:g} mm)")
+        brought.append(f"{figures['weighted_averaged']:.4f} averaged")
+    if any(figures["blend"]):
+        shares = zip(LABELS, figures["blend"], strict=True)
+        blend = ", ".join(f"{label} {value:g}" for label, value in shares)
+        does.append(f"corrected by a bidirectional GRU over the series (shares: {blend})")
+        seen = f"GRUs that did not see them, {figures['folds']}-fold"
+        brought.append(f"{figures['weighted_with_head']:.4f} corrected ({seen})")
     return (
-        f"a bidirectional GRU over the slices of a series, fitted on {figures['patients']} tune "
-        f"patients; on those of them that it did not see ({figures['folds']}-fold) the weighted "
-        f"log loss was {figures['weighted_alone']:.4f} for slices alone and "
-        f"{figures['weighted_with_head']:.4f} with the head, by which its share was chosen "
-        f"({blend})"
+        f"{', '.join(does)}; chosen on {figures['patients']} tune patients, on whom the weighted "
+        f"log loss was {', '.join(brought)}"
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -13,12 +13,14 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 
-from model.architecture.series_head import FittedHead, SeriesHead
+from model.architecture.series_head import FittedHead, SeriesHead, neighbour_average
 from model.errors import TrainingError
 from model.evaluation.predictions import Predictions
 from model.labels import LABELS, METRIC_WEIGHTS
 
 BLENDS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+WIDTHS_MM: Final = (0.0, 3.0, 4.5, 6.0)
+"""To average over: at 5 mm, each neighbour weighs 0, 0.25, 0.54 or 0.71 of the slice itself."""
 _LEAST_POSITIVE: Final = 3
 """Patients with a label, so that each of three folds can have one."""
 
@@ -107,6 +109,23 @@ class Fitting:
 def label_losses(logits: Tensor, targets: Tensor) -> Tensor:
     """Binary cross-entropy of each slice and label, float[S, 6]."""
     return functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+
+
+def choose_width(series: Sequence[EncodedSeries]) -> tuple[float, list[float], list[float]]:
+    """Choose over how many millimetres logits are averaged: one number of few, by the log loss.
+
+    Returns
+    -------
+    The width, and the labels' log losses of slices alone and averaged by it.
+    """
+    targets = torch.cat([one.targets for one in series])
+    losses = {}
+    for width in WIDTHS_MM:
+        averaged = [neighbour_average(one.logits, one.z_mm, width) for one in series]
+        losses[width] = label_losses(torch.cat(averaged), targets).mean(dim=0).tolist()
+    # Rounded: of widths that are alike, the first and smallest is taken.
+    width = min(losses, key=lambda width: round(_weighted(losses[width]), 5))
+    return width, losses[0.0], losses[width]
 
 
 def fit_head(
@@ -265,6 +284,8 @@ def fit_series_head(
             f"and {len(clear)} have none; {_LEAST_POSITIVE} of each are the least to judge it by."
         )
     folds = min(fitting.folds, len(having[0]), len(clear))
+    width, alone, averaged = choose_width(series)
+    series = [replace(one, logits=neighbour_average(one.logits, one.z_mm, width)) for one in series]
     may_blend = [len(those) >= _LEAST_POSITIVE for those in having]
     epochs, blend, losses = cross_validate(series, folds, may_blend, fitting, device)
     figures = {
@@ -275,19 +296,23 @@ def fit_series_head(
         "folds": folds,
         "epochs": epochs,
         "seed": fitting.seed,
+        "width_mm": width,
         "blend": blend,
-        "log_loss_alone": losses["alone"],
+        "log_loss_alone": alone,
+        "log_loss_averaged": averaged,
         "log_loss_with_head": losses["with_head"],
-        "weighted_alone": _weighted(losses["alone"]),
+        "weighted_alone": _weighted(alone),
+        "weighted_averaged": _weighted(averaged),
         "weighted_with_head": _weighted(losses["with_head"]),
     }
-    if not any(blend):
+    if not any(blend) and not width:
         return (
             "No series head: on patients that it did not see it made no label better than the "
             f"slices alone (weighted log loss {figures['weighted_alone']:.4f})."
         )
     head = fit_head(series, fitting, epochs, device).cpu()
     head.blend.copy_(torch.tensor(blend))
+    head.width_mm.fill_(width)
     return FittedHead(head.state_dict(), head.embedding_size, head.hidden, encoder, figures)
 
 
