@@ -66,7 +66,7 @@ def test_where_neighbours_know_more_the_head_helps_on_patients_it_did_not_see() 
     told = describe(fitted.figures)
     assert "chosen on 36 tune patients" in told
     assert "averaged over neighbours (Gaussian of" in told
-    only_corrected = describe(fitted.figures | {"width_mm": 0.0})
+    only_corrected = describe({**fitted.figures, "width_mm": 0.0})
     assert "averaged" not in only_corrected
     assert "corrected by a bidirectional GRU" in only_corrected
 
