@@ -20,6 +20,7 @@ from model.dicom.series import SeriesGeometry
 from model.finding import finding_state
 from model.labels import by_label
 from model.predictor import Predictor, SeriesPrediction
+from model.unfamiliar import judge_unfamiliarity
 
 logger = logging.getLogger(__name__)
 
@@ -69,10 +70,15 @@ def _analyse(services: Services, predictor: Predictor, lease: Lease) -> None:
     hu = [services.storage.read_array(HU, instance.id) for instance in instances]
     analysis.refusal = _refusal(services, analysis, instances, hu)
     if not analysis.refusal and geometry is not None:
-        prediction = predictor.predict(
+        said = predictor.predict(
             hu, geometry.z_mm, on_progress=lambda done: report(slices_done=done)
         )
-        _fill(analysis, predictor, prediction, instances)
+        familiar = judge_unfamiliarity(said.unfamiliarity, predictor.card.unfamiliar)
+        analysis.refusal = familiar.reason
+        analysis.warnings = [*familiar.warnings, *analysis.warnings]
+        if familiar.eligible:
+            prediction = said
+            _fill(analysis, predictor, prediction, instances)
     analysis.seconds = time.monotonic() - started
     _keep(services, lease, analysis, prediction, total)
 

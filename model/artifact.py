@@ -21,6 +21,7 @@ from model.measured import (
     parse_metrics,
     parse_robustness,
 )
+from model.unfamiliar import UnfamiliarFacts, parse_unfamiliar
 from model.windowing import MODEL_WINDOWS
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ class TrainingFacts:
 class ModelCard:
     """Everything that must be known about the weights to use them rightly.
 
-    `robustness` is there where it was measured.
+    `robustness` is there where it was measured, `unfamiliar` where the artefact knows what looks
+    like the slices that it learnt from.
     """
 
     name: str
@@ -127,6 +129,7 @@ class ModelCard:
     disclaimer: str
     limits: tuple[str, ...]
     robustness: Robustness | None = None
+    unfamiliar: UnfamiliarFacts | None = None
 
 
 def load_card(path: Path) -> ModelCard:
@@ -165,6 +168,7 @@ def _parse_card(content: dict[str, Any]) -> ModelCard:
             "training": _training(content["training"]),
             "metrics": parse_metrics(content["metrics"]),
             "robustness": parse_robustness(content.get("robustness")),
+            "unfamiliar": parse_unfamiliar(content.get("unfamiliar")),
         }
     )
 

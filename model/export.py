@@ -11,12 +11,14 @@ from typing import Any, Final
 import torch
 from rich.console import Console
 
+from model.architecture.familiarity import FAMILIARITY_FILE, read_familiarity
 from model.architecture.series_head import SERIES_HEAD_FILE, SeriesHead, read_series_head
 from model.artifact import CARD_NAME, NETWORK_NAME, load_card, load_network
 from model.errors import TrainingError
 from model.evaluation.prediction_store import weights_digest
 from model.exporting.card import build_card
 from model.exporting.torchscript import network_bytes, script
+from model.fit_familiarity import UNFAMILIAR_FILE
 from model.network import HemorrhageNetwork
 from model.training.trained import Trained, load_trained
 
@@ -80,6 +82,35 @@ def load_measured(run: Path) -> tuple[Trained, dict[str, Any], dict[str, Any]]:
     ):
         raise TrainingError(f"{run} was calibrated again after it was measured: evaluate again.")
     return trained, calibration, evaluation
+
+
+def attach_familiarity(
+    run: Path, network: HemorrhageNetwork, calibration: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Give a run's network the familiarity that was fitted to it, if there is one.
+
+    Returns
+    -------
+    What the card says of it (`model.unfamiliar.UnfamiliarFacts`), or None.
+
+    Raises
+    ------
+    TrainingError
+        It is damaged, or was fitted to other weights or another input size.
+    """
+    if not (run / UNFAMILIAR_FILE).exists():
+        return None
+    facts = ("warn_from", "refuse_from", "chosen", "examples")
+    found = read_result(run / UNFAMILIAR_FILE, (*facts, "weights", "input_size"))
+    fitted = read_familiarity(run / FAMILIARITY_FILE)
+    of_these = {found["weights"], fitted.weights} == {calibration["weights"]}
+    if not of_these or found["input_size"] != calibration["input_size"]:
+        raise TrainingError(
+            f"What is familiar to {run} was fitted to other weights or another input size than "
+            "were calibrated: run model.fit_familiarity again."
+        )
+    network.familiarity = fitted.build()
+    return {name: found[name] for name in facts}
 
 
 def compiled(network: HemorrhageNetwork, *, half: bool) -> bytes:
@@ -160,6 +191,7 @@ def main(arguments: list[str] | None = None) -> None:
         evaluation,
         version=options.version,
         series_head=figures,
+        unfamiliar=attach_familiarity(options.run, trained.network, calibration),
         note=options.note,
     )
     weights = compiled(trained.network, half=options.precision == "half")

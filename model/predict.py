@@ -22,6 +22,7 @@ from model.finding import finding_state
 from model.labels import LABELS, by_label
 from model.notice import NOTICE
 from model.predictor import Predictor, SeriesPrediction, load_predictor
+from model.unfamiliar import judge_unfamiliarity
 from model.windowing import MODEL_WINDOWS, grey_lookup
 
 NOTICE_ROWS: Final = 18
@@ -122,15 +123,17 @@ def read_series(group: list[NamedSlice], predictor: Predictor) -> SeriesReading:
     hu = [one.ct_slice.hu for one in slices]
     eligibility = judge_series(hu, [one.ct_slice.pixel_spacing_mm for one in slices])
     told = dict.fromkeys(warning for one in slices for warning in one.ct_slice.warnings)
-    prediction = None
-    if eligibility.eligible:
-        prediction = predictor.predict(hu, geometry.z_mm, on_progress=ProgressLine(len(hu)))
+    warnings = (*geometry.warnings, *eligibility.warnings, *told)
+    if not eligibility.eligible:
+        return SeriesReading(slices, geometry, warnings, eligibility.reason, None)
+    said = predictor.predict(hu, geometry.z_mm, on_progress=ProgressLine(len(hu)))
+    familiar = judge_unfamiliarity(said.unfamiliarity, predictor.card.unfamiliar)
     return SeriesReading(
         slices=slices,
         geometry=geometry,
-        warnings=(*geometry.warnings, *eligibility.warnings, *told),
-        refusal="" if eligibility.eligible else eligibility.reason,
-        prediction=prediction,
+        warnings=(*familiar.warnings, *warnings),
+        refusal=familiar.reason,
+        prediction=said if familiar.eligible else None,
     )
 
 
@@ -187,11 +190,13 @@ def series_json(reading: SeriesReading, card: ModelCard) -> dict[str, Any]:
         "warnings": list(reading.warnings),
         "probabilities": None,
         "states": None,
+        "unfamiliarity": None,
         "slices": [],
     }
     if prediction is not None:
         highest = by_label(prediction.series_probabilities)
         facts["probabilities"] = highest
+        facts["unfamiliarity"] = prediction.unfamiliarity
         facts["states"] = {label: finding_state(label, p, card) for label, p in highest.items()}
         facts["slices"] = [
             {

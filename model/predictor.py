@@ -30,6 +30,7 @@ _WARM_UPS: Final = 3
 
 Encode = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
 Combine = Callable[[Tensor, Tensor, Tensor], Tensor]
+Unfamiliarity = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,16 @@ class SeriesPrediction:
         square (the padding is split evenly between the two sides).
     series_probabilities
         float32[6], the highest of the slices.
+    unfamiliarity
+        Median over the slices of their embeddings' distance from those of training, about 1 where
+        all is as it was there; None where the artefact knows no distance.
     """
 
     logits: NDArray[np.float32]
     probabilities: NDArray[np.float32]
     heat: NDArray[np.float32]
     series_probabilities: NDArray[np.float32]
+    unfamiliarity: float | None
 
 
 class Predictor(Protocol):
@@ -85,15 +90,25 @@ class TorchScriptPredictor:
     ----------
     encode, combine
         Of the artefact (`HemorrhageNetwork`), on the device.
+    unfamiliarity
+        Of the artefact, or None where its card says nothing of it.
     card
         Its card.
     device
         As torch names it.
     """
 
-    def __init__(self, encode: Encode, combine: Combine, card: ModelCard, device: str) -> None:
+    def __init__(
+        self,
+        encode: Encode,
+        combine: Combine,
+        unfamiliarity: Unfamiliarity | None,
+        card: ModelCard,
+        device: str,
+    ) -> None:
         self._encode = encode
         self._combine = combine
+        self._unfamiliarity = unfamiliarity
         self.card = card
         self.device = device
         self.batch_size = CPU_BATCH_SIZE if device == "cpu" else GPU_BATCH_SIZE
@@ -135,6 +150,10 @@ class TorchScriptPredictor:
         positions = torch.from_numpy(np.asarray(z_mm, np.float32)).to(self.device)
         with torch.inference_mode():
             combined = self._combine(embeddings, logits, positions)
+            unfamiliarity = None
+            if self._unfamiliarity is not None:
+                # The middle of an even number of slices, too: torch's own median is the lower.
+                unfamiliarity = float(np.median(self._unfamiliarity(embeddings).cpu().numpy()))
         all_logits: NDArray[np.float32] = combined.cpu().numpy()
         probabilities = calibrated(all_logits, self.card.calibration)
         return SeriesPrediction(
@@ -142,6 +161,7 @@ class TorchScriptPredictor:
             probabilities=probabilities,
             heat=heat.cpu().numpy(),
             series_probabilities=probabilities.max(axis=0),
+            unfamiliarity=unfamiliarity,
         )
 
 
@@ -190,7 +210,9 @@ def load_predictor(folder: Path, device: str = "auto") -> Predictor:
     encode, combine = network.encode, network.combine
     if chosen == "cpu":
         encode, combine = _frozen(_Encode(network)), _frozen(_Combine(network))
-    predictor = TorchScriptPredictor(encode, combine, card, chosen)
+    # Frozen on every device: it is small, and must not keep the weights of the whole network.
+    unfamiliarity = _frozen(_Unfamiliarity(network)) if card.unfamiliar else None
+    predictor = TorchScriptPredictor(encode, combine, unfamiliarity, card, chosen)
     _warm_up(predictor)
     return predictor
 
@@ -217,6 +239,18 @@ class _Combine(nn.Module):
     def forward(self, embeddings: Tensor, logits: Tensor, z_mm: Tensor) -> Tensor:
         combined: Tensor = self.network.combine(embeddings, logits, z_mm)
         return combined
+
+
+class _Unfamiliarity(nn.Module):
+    """The artefact's `unfamiliarity` alone."""
+
+    def __init__(self, network: torch.jit.ScriptModule) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        unfamiliarity: Tensor = self.network.unfamiliarity(embeddings)
+        return unfamiliarity
 
 
 def _frozen(module: nn.Module) -> torch.jit.ScriptModule:

@@ -13,10 +13,11 @@ from app.db.models import Analysis, Instance, Job, SliceResult
 from app.services import Services
 from app.storage import HEAT, HU
 from clinic import analyse_all, only_study, upload, upload_folder
+from familiar_factory import write_artefact
 from model.data.synthetic.dicom import write_series
 from model.data.synthetic.scan import Scan
 from model.data.synthetic.series import make_series
-from model.predictor import Predictor
+from model.predictor import Predictor, load_predictor
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +62,43 @@ def test_what_is_no_head_is_not_analysed_and_says_why(
     assert study.state_reason
     with services.database.read() as session:
         assert session.scalar(select(func.count()).select_from(SliceResult)) == 0
+
+
+def test_a_series_unlike_training_gets_a_warning_on_its_page_and_in_the_api(
+    reader: FlaskClient, services: Services, head: Path, tmp_path: Path
+) -> None:
+    upload_folder(reader, head)
+
+    analyse_all(services, load_predictor(write_artefact(tmp_path, 1e-3, 1e6), "cpu"))
+
+    study = only_study(services)
+    assert study.any_probability is not None
+    said = "This series looks unlike the images the model was trained on; its probabilities may"
+    assert said in reader.get(f"/studies/{study.id}").text
+    (series,) = reader.get(f"/api/studies/{study.id}").get_json()["series"]
+    assert series["analysis"]["warnings"][0].startswith(said)
+    assert series["analysis"]["refusal"] == ""
+
+
+def test_a_series_far_from_training_is_not_analysed_and_never_looks_negative(
+    reader: FlaskClient, services: Services, head: Path, tmp_path: Path
+) -> None:
+    upload_folder(reader, head)
+
+    analyse_all(services, load_predictor(write_artefact(tmp_path, 1e-4, 1e-3), "cpu"))
+
+    study = only_study(services)
+    assert (study.state, study.any_probability) == ("not analysed", None)
+    assert study.state_reason == "The series looks unlike the images the model was trained on."
+    assert only_job(services).state == "done"
+    page = reader.get(f"/studies/{study.id}").text
+    assert study.state_reason in page
+    assert "This says nothing about whether there is a hemorrhage." in page
+    assert study.state_reason in reader.get("/").text
+    (series,) = reader.get(f"/api/studies/{study.id}").get_json()["series"]
+    assert series["analysis"]["refusal"] == study.state_reason
+    assert series["analysis"]["probabilities"] is None
+    assert not list((services.settings.data / "files" / HEAT).rglob("*.npy"))
 
 
 def test_a_lost_file_fails_the_job_with_a_reference(

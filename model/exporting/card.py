@@ -30,6 +30,7 @@ def build_card(
     *,
     version: str,
     series_head: Mapping[str, Any] | None,
+    unfamiliar: Mapping[str, Any] | None,
     note: str,
 ) -> dict[str, Any]:
     """Put a card together, all but the SHA-256 of the file that is yet to be written.
@@ -44,6 +45,8 @@ def build_card(
         Of the weights.
     series_head
         The figures of its fitting, where there is one.
+    unfamiliar
+        What `model.fit_familiarity` found, where it was fitted.
     note
         What else should be said of the run; may be empty.
     """
@@ -59,6 +62,7 @@ def build_card(
         "intended_use": INTENDED_USE,
         "disclaimer": NOTICE,
         "limits": limits_of(trained, calibration, evaluation),
+        "unfamiliar": unfamiliar,
     }
 
 

@@ -1,0 +1,102 @@
+"""How far series of each kind lie from what was learnt, and what thresholds do to them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model.dicom.eligibility import judge_series
+from model.evaluation.metrics import auc
+from model.evaluation.predictions import predict_series
+from model.evaluation.unfamiliar_examples import ExampleSeries
+from model.unfamiliar import Examples
+
+if TYPE_CHECKING:
+    from model.network import HemorrhageNetwork
+
+Slice = NDArray[np.int16]
+
+BLEEDING: Final = "head of a test patient, bleeding"
+NOT_BLEEDING: Final = "head of a test patient, not bleeding"
+ELSEWHERE: Final = "head from elsewhere"
+FAMILIAR: Final = (BLEEDING, NOT_BLEEDING, ELSEWHERE)
+"""Kinds that should be taken for familiar."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """An example's unfamiliarity, and whether it would be refused before any network sees it."""
+
+    kind: str
+    unfamiliarity: float
+    refused_before: bool
+
+
+def series_unfamiliarity(network: "HemorrhageNetwork", hu: Sequence[Slice]) -> float:
+    """Score a series as service does: the median of its slices' `unfamiliarity`.
+
+    Parameters
+    ----------
+    network
+        With a `Familiarity`, in evaluation mode.
+    hu
+        S >= 1 slices int16[H, W], upward.
+    """
+    _, _, embeddings = predict_series(network, hu, np.zeros(len(hu), np.float32))
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        distances = network.unfamiliarity(torch.from_numpy(embeddings).float().to(device))
+    return float(np.median(distances.cpu().numpy()))
+
+
+def score(network: "HemorrhageNetwork", examples: Iterable[ExampleSeries]) -> Iterator[Scored]:
+    """Score examples, and judge them by their pixels."""
+    for one in examples:
+        judged = judge_series(one.hu, [one.spacing_mm] * len(one.hu))
+        yield Scored(one.kind, series_unfamiliarity(network, one.hu), not judged.eligible)
+
+
+def measure_examples(
+    scored: Sequence[Scored], warn_from: float, refuse_from: float
+) -> list[dict[str, Any]]:
+    """Measure each kind, as a card has it (`model.unfamiliar.Examples`).
+
+    Parameters
+    ----------
+    scored
+        Test patients' heads among them: AUC is of telling a kind from these.
+    warn_from, refuse_from
+        The thresholds.
+    """
+    own = np.array([one.unfamiliarity for one in scored if one.kind in (BLEEDING, NOT_BLEEDING)])
+    kinds: Mapping[str, list[Scored]] = {one.kind: [] for one in scored}
+    for one in scored:
+        kinds[one.kind].append(one)
+    return [
+        asdict(_measured(kind, some, own, warn_from, refuse_from)) for kind, some in kinds.items()
+    ]
+
+
+def _measured(
+    kind: str,
+    some: Sequence[Scored],
+    own: NDArray[np.float64],
+    warn_from: float,
+    refuse_from: float,
+) -> Examples:
+    found = np.array([one.unfamiliarity for one in some])
+    targets = np.repeat([0, 1], [len(own), len(found)])
+    familiar = kind in FAMILIAR
+    return Examples(
+        kind=kind,
+        familiar=familiar,
+        series=len(some),
+        median=round(float(np.median(found)), 4),
+        auc=None if familiar else round(auc(targets, np.concatenate([own, found])), 4),
+        warned=round(float(np.mean(found >= warn_from)), 4),
+        refused=round(float(np.mean(found >= refuse_from)), 4),
+        refused_before=round(float(np.mean([one.refused_before for one in some])), 4),
+    )
