@@ -17,7 +17,7 @@ ORDER = (
     "predictor", "predict",
     "architecture", "network", "report",
     "data", "evaluation", "exploration", "training", "exporting",
-    "cache", "pack", "explore", "simulate", "submission",
+    "cache", "pack", "explore", "simulate", "submission", "golden",
     "train", "pieces", "train_series_head", "calibrate", "evaluate", "robustness", "fit_familiarity", "export", "benchmark",
     "experiments", "pipeline",
 )  # fmt: skip
@@ -127,7 +127,8 @@ def test_what_lies_below_does_not_import_what_lies_above(
 
 def test_serving_needs_none_of_what_training_needs() -> None:
     program = (
-        "import sys, app.cli, app.factory, app.worker, model.data.synthetic.demo, model.predict; "
+        "import sys, app.cli, app.factory, app.worker, model.data.synthetic.demo; "
+        "import model.golden, model.predict; "
         f"sys.exit(', '.join({TRAINING_PACKAGES!r} & sys.modules.keys()) or None)"
     )
 
