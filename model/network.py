@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from model.architecture.backbones import Backbone
+from model.architecture.blood_map import BloodMap
+from model.architecture.familiarity import NothingFamiliar
 from model.architecture.pooling import build_pooling
 from model.architecture.pretrained import load_pretrained
 from model.errors import TrainingError
@@ -34,6 +36,8 @@ class NetworkSpec:
         `gap` or `gem`.
     dropout
         Share of pooled features dropped in training, 0..1.
+    blood_map
+        Whether it tells where blood lies, by a `BloodMap`.
     """
 
     architecture: str = ARCHITECTURE
@@ -41,6 +45,7 @@ class NetworkSpec:
     slices_per_input: int = 1
     pooling: str = "gap"
     dropout: float = 0.0
+    blood_map: bool = False
 
 
 class SliceLogits(nn.Module):
@@ -80,7 +85,9 @@ class HemorrhageNetwork(nn.Module):
         self.pooling = build_pooling(spec.pooling)
         self.dropout = nn.Dropout(spec.dropout)
         self.head = nn.Linear(self.embedding_size, len(LABELS))
+        self.blood_map = BloodMap(self.encoder) if spec.blood_map else None
         self.series_head: nn.Module = SliceLogits()
+        self.familiarity: nn.Module = NothingFamiliar()
 
     @torch.jit.unused
     def classify(self, network_input: Tensor) -> Tensor:
@@ -109,16 +116,25 @@ class HemorrhageNetwork(nn.Module):
         logits
             float32[S, 6] in `LABELS` order, of each slice alone.
         heat
-            float32[S, 6, h, w]: the class activation map (Zhou et al. 2016, arXiv 1512.04150),
-            the head's weights times the features. Pooled by the mean, it is exact: its mean over
-            h and w plus the head's bias is the logit. Pooled by the generalised mean, it is the
-            same map, which then ranks places without adding up to the logit.
+            float32[S, 6, h, w]: of a network with a `BloodMap`, its logits. Else the class
+            activation map (Zhou et al. 2016, arXiv 1512.04150), the head's weights times the
+            features. Pooled by the mean, it is exact: its mean over h and w plus the head's bias
+            is the logit. Pooled by the generalised mean, it is the same map, which then ranks
+            places without adding up to the logit.
         """
-        features = self.encoder(self.preprocess(hu))
+        network_input = self.preprocess(hu)
+        if self.blood_map is None:
+            features = self.encoder(network_input)
+            heat = self.activation(features)
+        else:
+            features, eighth, sixteenth, coarsest = self.encoder.pyramid(network_input)
+            heat = self.blood_map(eighth, sixteenth, coarsest)
         embeddings = self.pooling(features)
-        logits = self.head(embeddings)
-        heat = torch.einsum("schw,lc->slhw", features, self.head.weight)
-        return embeddings, logits, heat
+        return embeddings, self.head(embeddings), heat
+
+    def activation(self, features: Tensor) -> Tensor:
+        """The class activation map float32[S, 6, h, w] of features float32[S, D, h, w]."""
+        return torch.einsum("schw,lc->slhw", features, self.head.weight)
 
     @torch.jit.export
     def combine(self, embeddings: Tensor, logits: Tensor, z_mm: Tensor) -> Tensor:
@@ -137,6 +153,23 @@ class HemorrhageNetwork(nn.Module):
         """
         combined: Tensor = self.series_head(embeddings, logits, z_mm)
         return combined
+
+    @torch.jit.export
+    def unfamiliarity(self, embeddings: Tensor) -> Tensor:
+        """How far slices lie from those that were learnt from.
+
+        Parameters
+        ----------
+        embeddings
+            float32[S, D] of `encode`.
+
+        Returns
+        -------
+        Distances float32[S] of `Familiarity`, about 1 where all is as in training; nan where the
+        network knows none.
+        """
+        distances: Tensor = self.familiarity(embeddings)
+        return distances
 
     def forward(self, hu: Tensor, z_mm: Tensor) -> tuple[Tensor, Tensor]:
         """Analyse a slice or a series.

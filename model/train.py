@@ -19,10 +19,9 @@ from rich.console import Console
 from torch import Tensor
 from torch.nn import functional
 
-from model.architecture.cell_head import CELL_PIXELS
 from model.data.augment import training_input
 from model.data.batches import read_batches
-from model.data.cells import cell_loss
+from model.data.cells import blood_loss, cells_in_field
 from model.data.mixture import epoch_length
 from model.data.resident import Batch
 from model.data.simulated_draws import epoch_draws
@@ -104,18 +103,18 @@ def train_one_step(state: TrainingState, job: Job, batches: Iterator[Batch]) -> 
     for part in range(recipe.accumulate):
         batch = next(batches)
         torch.manual_seed(seed_of(state, job, part))
-        side = math.ceil(recipe.size / CELL_PIXELS) if recipe.cell_weight else 0
-        inputs, cells = training_input(batch, recipe.size, recipe.augmentation, side)
+        inputs, theta = training_input(batch, recipe.size, recipe.augmentation)
         if recipe.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         alone = job.processes.world == 1 or part + 1 == recipe.accumulate
         with nullcontext() if alone else state.parallel.no_sync():  # type: ignore[operator]
             with casting(job):
                 wanted = softened(batch.targets, inputs, job.teacher, recipe.teacher_share)
-                logits, cell_logits = state.parallel(inputs)
+                logits, blood = state.parallel(inputs)
             loss = weighted_bce(logits.float(), wanted, recipe.label_weights)
-            if cell_logits is not None:
-                loss = loss + recipe.cell_weight * cell_loss(cell_logits.float(), cells)
+            if blood is not None:
+                shares = cells_in_field(batch.cells, theta, blood.shape[-1])
+                loss = loss + recipe.map_weight * blood_loss(blood.float(), shares)
             (loss / recipe.accumulate).backward()  # type: ignore[no-untyped-call]
         losses.append(loss.detach())
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)

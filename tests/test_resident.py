@@ -16,7 +16,7 @@ from model.data.cached import CachedSet, open_cache
 from model.data.cells import SIDE
 from model.data.mixture import Drawing, Pool, make_pool, shares_of
 from model.data.resident import Batch, ResidentPixels, bytes_of, copy_to_device
-from model.data.simulated_bank import Bank, open_bank
+from model.data.simulated_bank import VERSION, Bank, open_bank
 from model.data.simulated_draws import EpochDraws, Simulation, Simulator, epoch_draws
 from model.errors import TrainingError
 from model.labels import LABELS
@@ -57,7 +57,7 @@ def lent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame["any"] = frame["subdural"] = brighter % 2
     kept = frame[["patient", "series", "row", *LABELS]].rename(columns={"row": "host_row"})
     kept.to_parquet(folder / "bank" / "slices.parquet")
-    write_json(folder / "bank" / "bank.json", {"version": 2, "slices": len(kept), "size": 32})
+    write_json(folder / "bank" / "bank.json", {"version": VERSION, "slices": len(kept), "size": 32})
     return folder
 
 

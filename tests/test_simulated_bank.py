@@ -99,6 +99,15 @@ def test_what_was_interrupted_is_no_bank(cache: Path, folder: Path, tmp_path: Pa
         opened(tmp_path / "bank", cache)
 
 
+def test_a_bank_of_another_version_is_refused(cache: Path, folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "bank")
+    description = json.loads((folder / "bank.json").read_text())
+    (tmp_path / "bank" / "bank.json").write_text(json.dumps(description | {"version": 2}))
+
+    with pytest.raises(TrainingError, match="its version is 2, 3 is read"):
+        opened(tmp_path / "bank", cache)
+
+
 def test_a_bank_of_another_cache_is_refused(cache: Path, folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     write_cache(other, patients=4, size=32)

@@ -45,6 +45,9 @@ NAMED: Final = (
 )
 """What the documentation names and a test proves; every other name is timm's."""
 
+_REDUCTIONS: Final = (8, 16, 32)
+"""Of a pyramid: the input's side over that of its maps."""
+
 
 class Backbone(nn.Module):
     """A timm network up to its last features, always as maps float[S, D, h, w].
@@ -87,6 +90,38 @@ class Backbone(nn.Module):
         if self.is_channels_last:
             return features.permute(0, 3, 1, 2)
         return features
+
+    def pyramid(self, network_input: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The features of `forward`, and those of an eighth, a 16th and a 32nd of the side.
+
+        Raises
+        ------
+        TrainingError
+            The network has none of these sizes.
+        """
+        indices = [index for index, _ in self.pyramid_stages()]
+        features, (eighth, sixteenth, coarsest) = self.network.forward_intermediates(  # type: ignore[operator]
+            network_input, indices=indices
+        )
+        return features, eighth, sixteenth, coarsest
+
+    def pyramid_stages(self) -> list[tuple[int, int]]:
+        """Index and channels of the stages of timm's network that make the pyramid.
+
+        Raises
+        ------
+        TrainingError
+            One is missing.
+        """
+        stages: Any = getattr(self.network, "feature_info", [])
+        # Of several stages of one size, the last knows most.
+        of_reduction = {stage["reduction"]: (i, stage["num_chs"]) for i, stage in enumerate(stages)}
+        if self.is_tokens or self.is_channels_last or not of_reduction.keys() >= {*_REDUCTIONS}:
+            raise TrainingError(
+                "This network has no features of an eighth, a 16th and a 32nd of the input's side, "
+                "which a map of blood is made from: leave out --map-weight."
+            )
+        return [of_reduction[reduction] for reduction in _REDUCTIONS]
 
 
 def create_timm(architecture: str, channels: int, input_size: int) -> nn.Module:

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from model.data import scanner_variation as scanner
-from model.data.cells import cells_in_field
 from model.data.field import coarse_mean, compose, in_field
 from model.data.resident import Batch
 from model.preprocess import normalise
@@ -98,26 +97,16 @@ class Augmentation:
 NO_AUGMENTATION: Final = Augmentation(**{item.name: False for item in fields(Augmentation)})
 
 
-def training_input(
-    batch: Batch, size: int, augmentation: Augmentation, cell_side: int
-) -> tuple[Tensor, Tensor]:
-    """The input of `network_input`, and where blood lies in it.
-
-    Parameters
-    ----------
-    cell_side
-        Rows and columns of the map of cells; 0 for none.
+def training_input(batch: Batch, size: int, augmentation: Augmentation) -> tuple[Tensor, Tensor]:
+    """The input of `network_input`, and where the crop lies in it.
 
     Returns
     -------
-    The input, and float32[B, 6, cell_side, cell_side] as of `model.data.cells.cells_in_field`.
+    The input, and float32[B, 2, 3], from the network's field into the crop of the slice itself
+    (`functional.affine_grid`).
     """
     theta = compose(random_affine(len(batch.hu), augmentation).to(batch.hu.device), batch.placement)
-    middle = theta[:, theta.shape[1] // 2]
-    inputs = _varied_input(batch.hu, theta, size, augmentation)
-    return inputs, cells_in_field(
-        batch.cells, middle, cell_side
-    ) if cell_side else middle.new_empty(0)
+    return _varied_input(batch.hu, theta, size, augmentation), theta[:, theta.shape[1] // 2]
 
 
 def network_input(

@@ -31,7 +31,7 @@ PIXEL_FILE: Final = "hu.npy"
 CELL_FILE: Final = "cells.npy"
 TABLE_FILE: Final = "slices.parquet"
 DESCRIPTION_FILE: Final = "bank.json"
-VERSION: Final = 2
+VERSION: Final = 3
 
 _CHUNK: Final = 250
 

@@ -6,17 +6,21 @@ import torch
 
 from model.artifact import torchscript_deprecation_ignored
 from model.network import HemorrhageNetwork
+from model.windowing import MODEL_WINDOWS
 
 
 def script(network: HemorrhageNetwork, *, half: bool = True) -> torch.jit.ScriptModule:
     """Compile the network for slices of every number and shape.
 
-    Only the elementwise windowing is traced, everything with shapes in it is scripted. The
-    network is used up: its windowing is replaced, and its weights are rounded if they are to be
-    in half precision.
+    Only the elementwise windowing is traced, everything with shapes in it is scripted; but for
+    the encoder of a network with a map of blood, whose steps on the way timm gives to Python
+    alone: its input has one size, and any number of slices. The network is used up: both are
+    replaced, and its weights are rounded if they are to be in half precision.
     """
     network.eval()
     with torchscript_deprecation_ignored():
+        if network.blood_map is not None:
+            network.encoder = _traced(network)  # type: ignore[assignment]
         network.preprocess.windows = torch.jit.trace(  # type: ignore[no-untyped-call]
             network.preprocess.windows, torch.zeros(2, 8, 8)
         )
@@ -26,6 +30,18 @@ def script(network: HemorrhageNetwork, *, half: bool = True) -> torch.jit.Script
         for parameter in scripted.parameters():
             parameter.data = parameter.data.half()
     return scripted
+
+
+def _traced(network: HemorrhageNetwork) -> torch.jit.ScriptModule:
+    """The encoder with its `pyramid` alone."""
+    size = network.preprocess.input_size
+    channels = network.slices_per_input * len(MODEL_WINDOWS)
+    slices = torch.zeros(2, channels, size, size, device=network.head.weight.device)
+    with torch.no_grad():
+        traced: torch.jit.ScriptModule = torch.jit.trace_module(  # type: ignore[no-untyped-call]
+            network.encoder, {"pyramid": slices}
+        )
+    return traced
 
 
 def network_bytes(scripted: torch.jit.ScriptModule) -> bytes:

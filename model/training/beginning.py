@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from model.errors import TrainingError
 from model.network import HemorrhageNetwork
@@ -11,17 +10,15 @@ from model.training.checkpoint import load_checkpoint
 from model.training.trained import averaged_network
 
 
-def begin_from(
-    path: Path, network: HemorrhageNetwork, cell_head: nn.Module | None, shift: list[float]
-) -> None:
+def begin_from(path: Path, network: HemorrhageNetwork, shift: list[float]) -> None:
     """Fill a network with the averaged weights of a checkpoint, its head included.
 
     Parameters
     ----------
     path
         A checkpoint of `model.train`.
-    network, cell_head
-        Changed in place; the head of cells begins anew where the checkpoint has none.
+    network
+        Changed in place; its map of blood begins anew where the checkpoint has none.
     shift
         Six log-odds that lead from the new run's draws to the true prevalence: the head's bias
         takes on the difference to those of the old run's.
@@ -33,10 +30,10 @@ def begin_from(
     """
     content = load_checkpoint(path)
     earlier = averaged_network(content, path)
+    if earlier.blood_map is None or network.blood_map is None:
+        earlier.blood_map = network.blood_map
     try:
         network.load_state_dict(earlier.state_dict())
-        if cell_head is not None and content.get("cell_head"):
-            cell_head.load_state_dict(content["cell_head"])
     except RuntimeError as problem:
         own, other = network.spec, earlier.spec
         raise TrainingError(

@@ -41,7 +41,7 @@ class Recipe:
     simulate: float = _option(0.0, "share of draws with simulated bleeding or look-alikes")
     simulate_bleeding: float = _option(0.7, "share of these that are meant to bleed")
     label_weights: tuple[float, ...] = _option(METRIC_WEIGHTS, "of the loss, any first")
-    cell_weight: float = _option(0.0, "of the loss of where simulated blood lies; 0: not learnt")
+    map_weight: float = _option(0.0, "of the loss of where simulated blood lies; 0: not learnt")
     precision: str = _option("auto", "auto: bf16 on a GPU, fp32 on a CPU", ("auto", "fp32", "bf16"))
     channels_last: bool = _option(True, "memory format of the network")
     seed: int = _option(0, "of everything random")
@@ -93,14 +93,15 @@ def recipe_of(content: Mapping[str, Any]) -> Recipe:
     """The recipe that a checkpoint's or `run.json`'s mapping holds.
 
     From before an option was there, it left the option as it is, and varied nothing by a switch of
-    augmentation that came after it.
+    augmentation that came after it. What an earlier version judged while training only, cells, is
+    no longer known.
 
     Raises
     ------
     TrainingError
         It has an option that this program does not know.
     """
-    values = asdict(Recipe()) | dict(content)
+    values = asdict(Recipe()) | {name: content[name] for name in content if name != "cell_weight"}
     try:
         values["augmentation"] = replace(NO_AUGMENTATION, **values["augmentation"])
         values["label_weights"] = tuple(values["label_weights"])
@@ -126,7 +127,7 @@ def _check(recipe: Recipe) -> None:
         "simulate": (0, 1),
         "simulate_bleeding": (0, 1),
         "teacher_share": (0, 1),
-        "cell_weight": (0, float("inf")),
+        "map_weight": (0, float("inf")),
         "seed": (0, float("inf")),
     }
     for name, (low, high) in limits.items():

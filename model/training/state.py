@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from model.architecture.cell_head import build_cell_head, with_cells
 from model.network import HemorrhageNetwork, NetworkSpec, build_network, set_prevalence_bias
 from model.training.beginning import begin_from
 from model.training.checkpoint import save_checkpoint
@@ -24,7 +23,6 @@ class TrainingState:
     """All that changes during a run."""
 
     network: HemorrhageNetwork
-    cell_head: nn.Module | None
     average: HemorrhageNetwork
     parallel: nn.Module
     optimiser: torch.optim.Optimizer
@@ -37,23 +35,24 @@ class TrainingState:
     best_loss: float = math.inf
 
 
-MODULES = ("network", "cell_head", "average", "optimiser", "schedule")
+MODULES = ("network", "average", "optimiser", "schedule")
 COUNTERS = ("epoch", "step", "loss_sum", "epoch_seconds", "seconds", "best_loss")
 
 
 class TrainingPath(nn.Module):
     """The network as training calls it, so that processes can share the work."""
 
-    def __init__(self, network: HemorrhageNetwork, cell_head: nn.Module | None) -> None:
+    def __init__(self, network: HemorrhageNetwork) -> None:
         super().__init__()
-        self.network, self.cell_head = network, cell_head
+        self.network = network
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
-        """float32[B, 3 C, N, N] to logits float32[B, 6] and, of cells, float32[B, 6, h, w]."""
-        if self.cell_head is None:
-            return self.network.classify(inputs), None
-        features, cells = with_cells(self.network.encoder, inputs)
-        return self.network.classify_features(features), self.cell_head(cells)
+        """float32[B, 3 C, N, N] to logits float32[B, 6] and, of the map, float32[B, 6, h, w]."""
+        network = self.network
+        if network.blood_map is None:
+            return network.classify(inputs), None
+        features, *finer = network.encoder.pyramid(inputs)
+        return network.classify_features(features), network.blood_map(*finer)
 
 
 def start(job: Job, *, afresh: bool) -> TrainingState:
@@ -67,39 +66,40 @@ def start(job: Job, *, afresh: bool) -> TrainingState:
     recipe, processes = job.recipe, job.processes
     torch.manual_seed(recipe.seed)
     spec = NetworkSpec(
-        recipe.architecture, recipe.size, recipe.slices_per_input, recipe.pooling, recipe.dropout
+        recipe.architecture,
+        recipe.size,
+        recipe.slices_per_input,
+        recipe.pooling,
+        recipe.dropout,
+        blood_map=recipe.map_weight > 0,
     )
     with processes.rank_0_first():  # one download, where there is one
         network = build_network(spec, recipe.pretrained if afresh else "")
     set_prevalence_bias(network, np.clip(job.data.drawn, 1e-3, 0.999).tolist())
-    cell_head = build_cell_head(network.encoder) if recipe.cell_weight else None
     if afresh and recipe.begin_from:
-        begin_from(Path(recipe.begin_from), network, cell_head, job.data.shift)
+        begin_from(Path(recipe.begin_from), network, job.data.shift)
     network.to(processes.device)
     if recipe.channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if cell_head is not None:
-        cell_head.to(processes.device)
-    path = TrainingPath(network, cell_head)
+    path = TrainingPath(network)
     optimiser = build_optimiser(path, recipe.learning_rate, recipe.weight_decay)
     schedule = build_schedule(optimiser, recipe.epochs * job.steps, recipe.warm_up)
     average = copy.deepcopy(network).eval()
     parallel = processes.wrap(path)
-    return TrainingState(network, cell_head, average, parallel, optimiser, schedule)
+    return TrainingState(network, average, parallel, optimiser, schedule)
 
 
 def save(state: TrainingState, job: Job, name: str) -> None:
     """Write all that a run needs to go on as if it had never stopped."""
     if not job.processes.writes:
         return
-    modules = [name for name in MODULES if getattr(state, name) is not None]
     content = {
         **identity(job),
         "spec": asdict(state.network.spec),
         "folds": job.data.origin["folds"],
         "prior_shift": job.data.shift,
         "prevalence": job.data.prevalence,
-        **{name: getattr(state, name).state_dict() for name in modules},
+        **{name: getattr(state, name).state_dict() for name in MODULES},
         **{name: getattr(state, name) for name in COUNTERS},
     }
     save_checkpoint(job.folder / name, content)
@@ -114,7 +114,6 @@ def identity(job: Job) -> dict[str, Any]:
 def restore(state: TrainingState, content: dict[str, Any]) -> None:
     """Put a checkpoint's content back into a freshly started state."""
     for name in MODULES:
-        if getattr(state, name) is not None:
-            getattr(state, name).load_state_dict(content[name])
+        getattr(state, name).load_state_dict(content[name])
     for name in COUNTERS:
         setattr(state, name, content[name])
