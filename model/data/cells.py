@@ -41,7 +41,8 @@ def cells_of_masks(masks: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """
     height, width = masks.shape[1:]
     shares = _overlap(height) @ masks.astype(np.float32) @ _overlap(width).T
-    return np.rint(shares * COVERED).astype(np.uint8)
+    cells: NDArray[np.uint8] = np.rint(shares * COVERED).astype(np.uint8)
+    return cells
 
 
 def _overlap(pixels: int) -> NDArray[np.float32]:
@@ -49,7 +50,8 @@ def _overlap(pixels: int) -> NDArray[np.float32]:
     edges = np.arange(SIDE + 1)[:, None] * pixels / SIDE
     first = np.arange(pixels)
     common = np.minimum(edges[1:], first + 1) - np.maximum(edges[:-1], first)
-    return (np.clip(common, 0, None) * SIDE / pixels).astype(np.float32)
+    shares: NDArray[np.float32] = (np.clip(common, 0, None) * SIDE / pixels).astype(np.float32)
+    return shares
 
 
 def cells_of_real(targets: NDArray[np.int8]) -> NDArray[np.uint8]:
