@@ -1,8 +1,8 @@
 """From a data set to weights that serve, in one command that can be stopped and goes on.
 
 ``python -m model.pipeline --root DATA --work FOLDER [--minutes 10]`` fills the cache, trains, fits
-the series head, calibrates, evaluates and exports. What is done already, by these options and
-of these inputs, is not done again.
+the series head, calibrates, evaluates, learns what is familiar and exports. What is done already,
+by these options and of these inputs, is not done again.
 """
 
 import argparse

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from model import calibrate, evaluate, export, train, train_series_head
+from model import calibrate, evaluate, export, fit_familiarity, train, train_series_head
 from model.architecture.series_head import SERIES_HEAD_FILE
 from model.artifact import CARD_NAME, NETWORK_NAME
 from model.data.cache_writer import write_cache
@@ -204,6 +204,22 @@ def do_evaluation(plan: Plan) -> None:
     evaluate.main(plan.common)
 
 
+def familiarity_left(plan: Plan) -> str:
+    """Whether what is familiar was fitted to the calibrated weights."""
+    try:
+        fitted = json.loads((plan.run / fit_familiarity.UNFAMILIAR_FILE).read_text())
+        calibration = evaluate.read_calibration(plan.run)
+    except (OSError, ValueError, TrainingError):
+        return "not fitted"
+    same = all(fitted[fact] == calibration[fact] for fact in ("weights", "input_size"))
+    return "" if same else "fitted to other weights"
+
+
+def do_familiarity(plan: Plan) -> None:
+    """Fit what is familiar, and choose from where on a series is not."""
+    fit_familiarity.main(plan.common)
+
+
 def export_left(plan: Plan) -> str:
     """Whether the artefact is there, whole, and its card tells what was measured."""
     try:
@@ -212,8 +228,10 @@ def export_left(plan: Plan) -> str:
     except (OSError, ValueError):
         return "not written"
     measured = json.loads((plan.run / evaluate.EVALUATION_FILE).read_text())
-    told = (card["sha256"], card["version"], card["training"]["note"], card["metrics"])
-    wanted = (digest, plan.version, plan.note, measured["metrics"])
+    fitted = json.loads((plan.run / fit_familiarity.UNFAMILIAR_FILE).read_text())
+    familiar = (card.get("unfamiliar") or {}).get("warn_from")
+    told = (card["sha256"], card["version"], card["training"]["note"], card["metrics"], familiar)
+    wanted = (digest, plan.version, plan.note, measured["metrics"], fitted["warn_from"])
     return "" if told == wanted else "of another run, version or note"
 
 
@@ -235,5 +253,6 @@ STEPS: Final = (
     Step("series-head", series_head_left, do_series_head),
     Step("calibrate", calibration_left, do_calibration),
     Step("evaluate", evaluation_left, do_evaluation),
+    Step("familiarity", familiarity_left, do_familiarity),
     Step("export", export_left, do_export),
 )
