@@ -2,13 +2,15 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 from flask import Flask
 from flask.testing import FlaskClient
 
 from app.config import PROJECT_ROOT
 from clinic import log_in
-from model.artifact import WeightsFacts
+from familiar_factory import write_artefact
+from model.artifact import WeightsFacts, load_card
 
 CARD = json.loads((PROJECT_ROOT / "model" / "weights" / "falx.json").read_text())
 
@@ -48,3 +50,21 @@ def test_the_page_names_other_weights_with_their_licence(app: Flask) -> None:
 
     assert "<strong>package:weights</strong>" in page
     assert "trained on: ImageNet. Licence: Apache-2.0." in page
+
+
+def test_the_page_says_what_looks_unfamiliar_and_what_that_does(app: Flask, tmp_path: Path) -> None:
+    app.extensions["falx-card"] = load_card(write_artefact(tmp_path, 1.75, 3.5) / "falx.json")
+
+    page = log_in(app.test_client(), "rita").get("/model").get_data(as_text=True)
+
+    assert "gets a warning from 1.75 on, and no probabilities from\n3.50 on" in page
+    assert '<th scope="row">noise</th><td>3</td><td>1.00</td><td>to be familiar</td>' in page
+    assert "<td>25 %</td><td>0 %</td><td>0 %</td>" in page
+    assert '<th scope="row">blank</th><td>2</td><td>9.00</td><td>0.987</td>' in page
+    assert "<td>100 %</td><td>50 %</td><td>100 %</td>" in page
+
+
+def test_the_page_says_that_the_weights_in_service_cannot_tell_what_is_unfamiliar(
+    reader: FlaskClient,
+) -> None:
+    assert "It cannot tell" in reader.get("/model").get_data(as_text=True)
