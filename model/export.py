@@ -13,13 +13,15 @@ from rich.console import Console
 
 from model.architecture.familiarity import FAMILIARITY_FILE, read_familiarity
 from model.architecture.series_head import SERIES_HEAD_FILE, SeriesHead, read_series_head
-from model.artifact import CARD_NAME, NETWORK_NAME, load_card, load_network
+from model.artifact import CARD_NAME, NETWORK_NAME
 from model.errors import TrainingError
 from model.evaluation.prediction_store import weights_digest
 from model.exporting.card import build_card
 from model.exporting.torchscript import network_bytes, script
 from model.fit_familiarity import UNFAMILIAR_FILE
+from model.golden import write_golden
 from model.network import HemorrhageNetwork
+from model.robustness import ROBUSTNESS_FILE
 from model.training.trained import Trained, load_trained
 
 _TOLERANCE: Final = 0.1
@@ -75,6 +77,11 @@ def load_measured(run: Path) -> tuple[Trained, dict[str, Any], dict[str, Any]]:
             f"The {' and the '.join(stale)} of {run} are of other weights than its checkpoint "
             f"{calibration['checkpoint']}.pt and series head: calibrate and evaluate again."
         )
+    if "per_study" not in evaluation["metrics"]:
+        raise TrainingError(
+            f"{run / 'evaluation.json'} has no figures per study, as those of earlier versions: "
+            "evaluate again."
+        )
     if any(
         evaluation["thresholds"][label][point]["threshold"] != value
         for label, points in calibration["thresholds"].items()
@@ -111,6 +118,52 @@ def attach_familiarity(
         )
     network.familiarity = fitted.build()
     return {name: found[name] for name in facts}
+
+
+def read_robustness(run: Path, calibration: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the card says of how steady a run is (`model.measured.Robustness`), or None.
+
+    Raises
+    ------
+    TrainingError
+        It is damaged, or was measured of other weights or thresholds.
+    """
+    if not (run / ROBUSTNESS_FILE).exists():
+        return None
+    facts = ("patients", "slices", "disturbances")
+    found = read_result(run / ROBUSTNESS_FILE, (*facts, "weights", "thresholds"))
+    measured_of = (found["weights"], found["thresholds"])
+    if measured_of != (calibration["weights"], calibration["thresholds"]["any"]):
+        raise TrainingError(
+            f"{run / ROBUSTNESS_FILE} is of other weights or thresholds than were calibrated: run "
+            "model.robustness again."
+        )
+    return {name: found[name] for name in facts}
+
+
+def card_of(run: Path, version: str, note: str) -> tuple[dict[str, Any], HemorrhageNetwork]:
+    """Put the card of a run together, all but the SHA-256, and give the network that it is of.
+
+    Raises
+    ------
+    TrainingError
+        A result is missing, or of other weights than the run has now.
+    """
+    trained, calibration, evaluation = load_measured(run)
+    figures = None
+    if isinstance(trained.network.series_head, SeriesHead):
+        figures = read_series_head(run / SERIES_HEAD_FILE).figures
+    card = build_card(
+        trained,
+        calibration,
+        evaluation,
+        version=version,
+        series_head=figures,
+        robustness=read_robustness(run, calibration),
+        unfamiliar=attach_familiarity(run, trained.network, calibration),
+        note=note,
+    )
+    return card, trained.network
 
 
 def compiled(network: HemorrhageNetwork, *, half: bool) -> bytes:
@@ -172,7 +225,7 @@ def write_pair(contents: Mapping[Path, bytes]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write `falx.pt` and `falx.json`."""
+    """Write `falx.pt`, `falx.json` and `falx.golden.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--run", type=Path, required=True, help="the run's folder")
@@ -181,29 +234,17 @@ def main(arguments: list[str] | None = None) -> None:
     add("--note", default="", help="what else the card should say of the run")
     add("--precision", choices=("half", "single"), default="half", help="of the weights (half)")
     options = parser.parse_args(arguments)
-    trained, calibration, evaluation = load_measured(options.run)
-    figures = None
-    if isinstance(trained.network.series_head, SeriesHead):
-        figures = read_series_head(options.run / SERIES_HEAD_FILE).figures
-    card = build_card(
-        trained,
-        calibration,
-        evaluation,
-        version=options.version,
-        series_head=figures,
-        unfamiliar=attach_familiarity(options.run, trained.network, calibration),
-        note=options.note,
-    )
-    weights = compiled(trained.network, half=options.precision == "half")
+    card, network = card_of(options.run, options.version, options.note)
+    weights = compiled(network, half=options.precision == "half")
     card["sha256"] = hashlib.sha256(weights).hexdigest()
     options.to.mkdir(parents=True, exist_ok=True)
     network_path, card_path = options.to / NETWORK_NAME, options.to / CARD_NAME
     write_pair({network_path: weights, card_path: (json.dumps(card, indent=1) + "\n").encode()})
-    load_network(network_path, load_card(card_path), "cpu")
+    golden_path = write_golden(options.to)
     Console().print(
         f"{card['name']} {card['version']}, {card['architecture']}, series head: "
         f"{card['series_head'].split(':')[0].split(';')[0]}\nwritten: {network_path} "
-        f"({len(weights) / 1e6:.1f} MB) and {card_path}"
+        f"({len(weights) / 1e6:.1f} MB), {card_path} and {golden_path}"
     )
 
 

@@ -8,6 +8,7 @@ import argparse
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +40,7 @@ class Difference:
     value: float
 
 
+@cache
 def golden_inputs() -> dict[str, list[NDArray[np.int16]]]:
     """Make what is answered: name to slices int16[H, W] in HU, upward, 24 mm apart."""
     tilted = make_series(3, replace(_SCAN, tilt_degrees=15), bleeding_of("subdural")).hu

@@ -53,8 +53,9 @@ def main(arguments: list[str] | None = None) -> None:
         calibration["temperature"],
         workers=options.workers,
     )
-    result = measure_robustness(trial, calibration["thresholds"]["any"], options.draws)
-    write_json(options.run / ROBUSTNESS_FILE, facts | result)
+    thresholds = calibration["thresholds"]["any"]
+    result = measure_robustness(trial, thresholds, options.draws)
+    write_json(options.run / ROBUSTNESS_FILE, facts | {"thresholds": thresholds} | result)
     _show(Console(), result, options.run / ROBUSTNESS_FILE)
 
 

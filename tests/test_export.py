@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from model import calibrate, evaluate, export, train_series_head
+from model import calibrate, evaluate, export, robustness, train_series_head
 from model.architecture.series_head import (
     SERIES_HEAD_FILE,
     FittedHead,
@@ -21,9 +21,12 @@ from model.architecture.series_head import (
 )
 from model.artifact import ModelCard, load_card, load_network
 from model.errors import TrainingError
+from model.evaluation.disturbances import DISTURBANCES
 from model.exporting.provenance import other_weights
 from model.exporting.torchscript import network_bytes, script
+from model.golden import CPU_TOLERANCE, compare_with_golden, golden_inputs, read_golden
 from model.labels import LABELS
+from model.measured import FIGURE_NAMES
 from model.network import HemorrhageNetwork, NetworkSpec
 from model.predictor import load_predictor
 from model.training.checkpoint import load_checkpoint
@@ -41,6 +44,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train_series_head.main([f"--run={run}", "--epochs=20", "--hidden=16", "--device=cpu"])
     calibrate.main([f"--run={run}", "--device=cpu"])
     evaluate.main([f"--run={run}", "--draws=20", "--device=cpu"])
+    robustness.main([f"--run={run}", "--patients=2", "--draws=20", "--device=cpu"])
     return run
 
 
@@ -146,7 +150,8 @@ def test_the_card_describes_the_series_head_or_says_that_there_is_none(
 ) -> None:
     with_head = export_to(tmp_path / "with", run)
     figures = read_series_head(run / SERIES_HEAD_FILE).figures
-    (run / SERIES_HEAD_FILE).unlink()
+    for name in (SERIES_HEAD_FILE, "robustness.json"):
+        (run / name).unlink()
     calibrate.main([f"--run={run}", "--device=cpu"])
     evaluate.main([f"--run={run}", "--draws=20", "--device=cpu"])
 
@@ -210,6 +215,51 @@ def test_the_card_names_other_weights_with_their_licence(run: Path, tmp_path: Pa
     assert not plain.training.other_weights
     assert "teacher" not in plain.training.recipe
     assert not any("other weights" in limit for limit in plain.limits)
+
+
+def test_the_card_says_how_steady_the_run_is_where_that_was_measured(
+    run: Path, tmp_path: Path
+) -> None:
+    steady = export_to(tmp_path / "steady", run).robustness
+    (run / "robustness.json").unlink()
+
+    assert export_to(tmp_path / "unknown", run).robustness is None
+    assert steady is not None
+    assert (steady.patients, steady.slices) == (2, 8)
+    assert tuple(steady.disturbances) == tuple(DISTURBANCES)
+
+
+def test_golden_answers_lie_beside_the_artefact(run: Path, tmp_path: Path) -> None:
+    card = export_to(tmp_path / "weights", run)
+
+    predictor = load_predictor(tmp_path / "weights", "cpu")
+
+    assert compare_with_golden(predictor, tmp_path / "weights").value <= CPU_TOLERANCE
+    assert set(read_golden(tmp_path / "weights", card.sha256)) == set(golden_inputs())
+
+
+def test_the_card_holds_studies_against_their_slices_alone(run: Path, tmp_path: Path) -> None:
+    fair = export_to(tmp_path / "fair", run)
+
+    def spoil(content: dict[str, Any]) -> None:
+        changes = content["metrics"]["studies_by_slices_alone"]["change_by_series_head"]
+        for label in LABELS:
+            for figure in changes[label].values():
+                figure["interval"] = None
+        changes["any"]["auc"]["interval"] = [-0.2, -0.1]
+        changes["subdural"]["brier"]["interval"] = [0.1, 0.2]
+        changes["epidural"]["log_loss"]["interval"] = [-0.1, 0.2]
+
+    edit(run / "evaluation.json", spoil)
+    spoilt = export_to(tmp_path / "spoilt", run)
+
+    assert fair.metrics.studies_by_slices_alone is not None
+    assert set(fair.metrics.studies_by_slices_alone.figures["any"]) == set(FIGURE_NAMES)
+    assert sum(bin_.slices for bin_ in fair.metrics.reliability["any"]) == 64
+    assert (
+        "On studies the series head makes worse what slices alone tell: AUC of any, Brier score of "
+        "subdural."
+    ) in spoilt.limits
 
 
 @pytest.mark.parametrize(
@@ -285,6 +335,20 @@ def test_results_of_other_weights_are_refused(run: Path, tmp_path: Path) -> None
     torch.save(vars(other), run / SERIES_HEAD_FILE)
 
     with pytest.raises(TrainingError, match=r"calibration and the evaluation of .* other weights"):
+        export_to(tmp_path / "weights", run)
+
+
+def test_robustness_of_other_weights_is_refused(run: Path, tmp_path: Path) -> None:
+    edit(run / "robustness.json", lambda content: content.update(weights="f" * 64))
+
+    with pytest.raises(TrainingError, match=r"robustness\.json is of other weights or thresholds"):
+        export_to(tmp_path / "weights", run)
+
+
+def test_an_evaluation_of_an_earlier_version_is_refused(run: Path, tmp_path: Path) -> None:
+    edit(run / "evaluation.json", lambda content: content["metrics"].pop("per_study"))
+
+    with pytest.raises(TrainingError, match="has no figures per study"):
         export_to(tmp_path / "weights", run)
 
 

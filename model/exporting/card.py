@@ -30,6 +30,7 @@ def build_card(
     *,
     version: str,
     series_head: Mapping[str, Any] | None,
+    robustness: Mapping[str, Any] | None,
     unfamiliar: Mapping[str, Any] | None,
     note: str,
 ) -> dict[str, Any]:
@@ -45,6 +46,8 @@ def build_card(
         Of the weights.
     series_head
         The figures of its fitting, where there is one.
+    robustness
+        What `model.robustness` found, where it was measured.
     unfamiliar
         What `model.fit_familiarity` found, where it was fitted.
     note
@@ -62,6 +65,7 @@ def build_card(
         "intended_use": INTENDED_USE,
         "disclaimer": NOTICE,
         "limits": limits_of(trained, calibration, evaluation),
+        "robustness": robustness,
         "unfamiliar": unfamiliar,
     }
 

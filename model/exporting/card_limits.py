@@ -6,6 +6,7 @@ from typing import Any, Final
 from model.architecture.series_head import SeriesHead
 from model.exporting.provenance import from_files
 from model.labels import LABELS
+from model.measured import FIGURE_NAMES
 from model.training.recipe import recipe_of
 from model.training.trained import Trained
 
@@ -34,6 +35,7 @@ def limits_of(
         *_few(parts),
         *calibration["notes"].values(),
         *_misses(evaluation),
+        *_worse_with_head(evaluation["metrics"]),
     ]
     if not recipe.pretrained:
         limits.append("Trained from scratch, without pre-trained weights.")
@@ -87,3 +89,19 @@ def _misses(evaluation: Mapping[str, Any]) -> list[str]:
             "findings are stated as indeterminate."
         )
     ]
+
+
+def _worse_with_head(metrics: Mapping[str, Any]) -> list[str]:
+    """Which studies the series head judges surely worse than their slices alone do."""
+    alone = metrics["studies_by_slices_alone"]
+    if alone is None:
+        return []
+    worse = [
+        f"{FIGURE_NAMES[name]} of {label}"
+        for label, changes in alone["change_by_series_head"].items()
+        for name, sign in (("auc", -1), ("log_loss", 1), ("brier", 1))
+        if changes[name]["interval"] and min(sign * end for end in changes[name]["interval"]) > 0
+    ]
+    if not worse:
+        return []
+    return [f"On studies the series head makes worse what slices alone tell: {', '.join(worse)}."]
