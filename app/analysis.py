@@ -65,6 +65,7 @@ def _analyse(services: Services, predictor: Predictor, lease: Lease) -> None:
         model_version=predictor.card.version,
         model_sha256=predictor.card.sha256,
         device=predictor.device,
+        heat=predictor.card.heat,
     )
     prediction = None
     hu = [services.storage.read_array(HU, instance.id) for instance in instances]

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from model.artifact import BLOOD_MAP
 from model.windowing import Window, grey_lookup
 
 HEAT_COLOUR = (255, 150, 30)
@@ -30,14 +31,14 @@ def window_png(hu: NDArray[np.int16], window: Window) -> bytes:
 
 
 def heat_png(heat: NDArray[np.floating], full: float, rows: int, columns: int) -> bytes:
-    """A class activation map as a transparent overlay of the slice's size.
+    """A heat map as a transparent overlay of the slice's size.
 
     Parameters
     ----------
     heat
-        float [h, w]: the map's share in the logit, any range; what is not positive stays clear.
+        float [h, w], any range; what is not positive stays clear.
     full
-        The share that is drawn opaque; `full_heat` gives one for a series.
+        What is drawn opaque; `full_heat` gives one for a series.
     rows, columns
         Size of the slice. The network saw it padded to a square, so the map is cut accordingly.
     """
@@ -56,8 +57,13 @@ LEAST_FULL_HEAT = 4.0
 """Logits; noise in a series without any finding must not be drawn as if it were one."""
 
 
-def full_heat(heat: NDArray[np.floating]) -> float:
-    """The scale of a series' maps, float [slices, h, w]: one for all, so that slices compare."""
+def full_heat(heat: NDArray[np.floating], kind: str) -> float:
+    """The scale of a series' maps, float [slices, h, w]: one for all, so that slices compare.
+
+    A blood map is a probability: its scale is that of every series.
+    """
+    if kind == BLOOD_MAP:
+        return 1.0
     return max(LEAST_FULL_HEAT, float(heat.max()))
 
 

@@ -9,6 +9,7 @@ from app.db.session import Database
 from app.jobs import OPEN
 from app.slices import ordered_instances
 from app.worklist import NOT_ANALYSED
+from model.artifact import BLOOD_MAP
 from model.labels import LABELS
 
 
@@ -42,7 +43,7 @@ class StudyPage:
     findings: list[Finding]
     warnings: list[str]
     heat: bool
-    """Whether the attention map is asked for."""
+    """Whether the heat map is asked for."""
 
     @property
     def finding(self) -> Finding:
@@ -76,6 +77,12 @@ class StudyPage:
         """Height of a pixel over its width, so that the patient is not distorted."""
         spacing = self.instance.pixel_spacing_mm if self.instance else None
         return spacing[0] / spacing[1] if spacing else 1.0
+
+    @property
+    def heat_name(self) -> str:
+        """What the reader calls the analysis' heat maps."""
+        shows_blood = self.analysis is not None and self.analysis.heat == BLOOD_MAP
+        return "Blood map" if shows_blood else "Attention map"
 
     @cached_property
     def strip(self) -> list[dict[str, Any]]:

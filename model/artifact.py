@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 CARD_NAME: Final = "falx.json"
 NETWORK_NAME: Final = "falx.pt"
 
+CLASS_ACTIVATION_MAP: Final = "class activation map"
+BLOOD_MAP: Final = "blood map"
+"""What an artefact's heat maps may be: shares in the logits, or log-odds of blood's share."""
+
 
 @dataclass(frozen=True)
 class ThresholdPoint:
@@ -103,7 +107,7 @@ class ModelCard:
     """Everything that must be known about the weights to use them rightly.
 
     `robustness` is there where it was measured, `unfamiliar` where the artefact knows what looks
-    like the slices that it learnt from.
+    like the slices that it learnt from. `heat` says what its heat maps are; cards of old do not.
     """
 
     name: str
@@ -130,6 +134,7 @@ class ModelCard:
     limits: tuple[str, ...]
     robustness: Robustness | None = None
     unfamiliar: UnfamiliarFacts | None = None
+    heat: str = CLASS_ACTIVATION_MAP
 
 
 def load_card(path: Path) -> ModelCard:
@@ -214,6 +219,7 @@ def _validate(card: ModelCard, name: str) -> None:
         ),
         "it has no SHA-256": len(card.sha256) != 64,
         f"its input size is {card.input_size}": not 32 <= card.input_size <= 1024,
+        f"its heat maps are a {card.heat}": card.heat not in (CLASS_ACTIVATION_MAP, BLOOD_MAP),
         f"its network sees {card.slices_per_input} slices at once": card.slices_per_input
         not in (1, 3),
         "it names no data set": not card.training.data_sets,

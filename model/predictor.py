@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.artifact import (
+    BLOOD_MAP,
     CARD_NAME,
     NETWORK_NAME,
     ModelCard,
@@ -44,8 +45,9 @@ class SeriesPrediction:
     probabilities
         float32[S, 6], calibrated, 0..1; `any` is never below a subtype.
     heat
-        float32[S, 6, h, w], class activation map in logit units over the slice padded to a
-        square (the padding is split evenly between the two sides).
+        float32[S, 6, h, w] over the slice padded to a square (the padding is split evenly between
+        the two sides): as the card says, the class activation map in logit units, or the blood map
+        as a probability, 0..1.
     series_probabilities
         float32[6], the highest of the slices.
     unfamiliarity
@@ -159,7 +161,7 @@ class TorchScriptPredictor:
         return SeriesPrediction(
             logits=all_logits,
             probabilities=probabilities,
-            heat=heat.cpu().numpy(),
+            heat=(heat.sigmoid() if self.card.heat == BLOOD_MAP else heat).cpu().numpy(),
             series_probabilities=probabilities.max(axis=0),
             unfamiliarity=unfamiliarity,
         )

@@ -10,8 +10,10 @@ from sqlalchemy import func, select
 from app import jobs
 from app.analysis import run_due_jobs
 from app.db.models import Analysis, Instance, Job, SliceResult
+from app.render import heat_png
 from app.services import Services
 from app.storage import HEAT, HU
+from blood_map_factory import write_mapping_artefact
 from clinic import analyse_all, only_study, upload, upload_folder
 from familiar_factory import write_artefact
 from model.data.synthetic.dicom import write_series
@@ -158,6 +160,30 @@ def test_a_result_that_comes_too_late_is_dropped(
         assert session.scalar(select(func.count()).select_from(Analysis)) == 1
     heat_files = list((services.settings.data / "files" / HEAT).rglob("*.npy"))
     assert len(heat_files) == 1
+
+
+def test_a_blood_map_is_named_and_drawn_as_what_it_is(
+    reader: FlaskClient, services: Services, predictor: Predictor, head: Path, tmp_path: Path
+) -> None:
+    upload_folder(reader, head)
+    study = only_study(services)
+    analyse_all(services, predictor)
+    before = reader.get(f"/studies/{study.id}").text
+    with services.database.write() as session:
+        jobs.request_analysis(session, only_job(services).series_id)
+
+    analyse_all(services, load_predictor(write_mapping_artefact(tmp_path), "cpu"))
+
+    page = reader.get(f"/studies/{study.id}").text
+    assert "H Attention map: any" in before
+    assert "H Blood map: any" in page
+    with services.database.read() as session:
+        newest = session.scalars(select(Analysis).order_by(Analysis.created_at.desc())).first()
+    assert newest is not None
+    heat = services.storage.read_array(HEAT, newest.id)
+    assert 0 < heat.min() < heat.max() < 1
+    picture = reader.get(f"/analyses/{newest.id}/heat/1/any.png").data
+    assert picture == heat_png(heat[1, 0], 1.0, 512, 512)
 
 
 def test_slices_that_arrive_later_are_analysed_with_the_others(

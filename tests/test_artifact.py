@@ -93,6 +93,7 @@ def test_a_damaged_card_is_refused(tmp_path: Path, text: str) -> None:
         (lambda c: c.update(sha256=""), "no SHA-256"),
         (lambda c: c.update(input_size=3), "its input size is 3"),
         (lambda c: c.update(slices_per_input=2), "its network sees 2 slices"),
+        (lambda c: c.update(heat="guess"), "its heat maps are a guess"),
         (lambda c: c["training"].update(data_sets=[]), "names no data set"),
     ],
 )

@@ -3,14 +3,18 @@
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from blood_map_factory import mapping_network, write_mapping_artefact
 from model import train
 from model.architecture.blood_map import BloodMap
+from model.artifact import BLOOD_MAP
 from model.errors import TrainingError
 from model.exporting.torchscript import network_bytes, script
 from model.network import HemorrhageNetwork, NetworkSpec, build_network
+from model.predictor import load_predictor
 from model.training import data as training_data
 from model.training.checkpoint import load_checkpoint
 from model.training.recipe import recipe_of
@@ -77,6 +81,18 @@ def test_the_exported_file_gives_the_map_for_any_number_of_slices(architecture: 
         found, found_heat = artefact(hu, torch.zeros(len(hu)))
         torch.testing.assert_close(found, logits, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(found_heat, heat, rtol=1e-4, atol=1e-4)
+
+
+def test_the_predictor_gives_the_map_as_a_probability(tmp_path: Path) -> None:
+    slices, network = some_slices(2, 80), mapping_network()
+    with torch.inference_mode():
+        _, logits = network(slices, torch.zeros(2))
+
+    predictor = load_predictor(write_mapping_artefact(tmp_path), "cpu")
+    found = predictor.predict([*slices.numpy()], np.zeros(2, np.float32), lambda _: None)
+
+    assert predictor.card.heat == BLOOD_MAP
+    np.testing.assert_allclose(found.heat, logits.sigmoid().numpy(), atol=1e-3)
 
 
 def test_a_run_that_learns_the_map_can_be_stopped(folder: Path) -> None:

@@ -10,6 +10,7 @@ from pydicom.pixels.processing import apply_windowing
 
 from app.render import LEAST_FULL_HEAT, full_heat, heat_png, window_png
 from ct_factory import block_hu
+from model.artifact import BLOOD_MAP, CLASS_ACTIVATION_MAP
 from model.windowing import DISPLAY_PRESETS, Window
 
 
@@ -69,5 +70,11 @@ def test_the_scale_of_heat_is_the_series_own_but_never_noise() -> None:
     loud = quiet.copy()
     loud[1, 2, 2] = 12.0
 
-    assert full_heat(quiet) == LEAST_FULL_HEAT
-    assert full_heat(loud) == 12.0
+    assert full_heat(quiet, CLASS_ACTIVATION_MAP) == LEAST_FULL_HEAT
+    assert full_heat(loud, CLASS_ACTIVATION_MAP) == 12.0
+
+
+def test_a_blood_map_is_drawn_on_the_same_scale_in_every_series() -> None:
+    faint, certain = (np.full((3, 5, 5), value, dtype=np.float16) for value in (0.01, 0.99))
+
+    assert full_heat(faint, BLOOD_MAP) == full_heat(certain, BLOOD_MAP) == 1

@@ -136,6 +136,7 @@ def add_analysed(services: Services, states: dict[str, str]) -> str:
                 model_sha256="",
                 device="",
                 seconds=0,
+                heat="class activation map",
             )
         )
         session.flush()

@@ -184,6 +184,8 @@ class Analysis(Base):
     model_sha256: Mapped[str] = mapped_column(String(64))
     device: Mapped[str] = mapped_column(String(64))
     seconds: Mapped[float]
+    heat: Mapped[str] = mapped_column(String(32))
+    """What its heat maps are, in the model card's words."""
 
     series: Mapped[Series] = relationship(back_populates="analyses")
     slices: Mapped[list["SliceResult"]] = relationship(

@@ -43,7 +43,8 @@ def heat_picture(analysis_id: str, position: int, label: str) -> Response:
 
     def draw() -> bytes:
         heat = services().storage.read_array(HEAT, analysis.id)[:, LABELS.index(label)]
-        return heat_png(heat[position], full_heat(heat), instance.rows, instance.columns)
+        full = full_heat(heat, analysis.heat)
+        return heat_png(heat[position], full, instance.rows, instance.columns)
 
     return _kept_picture(f"{analysis.id}-{position}-{label}", draw)
 
