@@ -11,6 +11,15 @@ from app.config import PROJECT_ROOT
 from clinic import log_in
 from familiar_factory import write_artefact
 from model.artifact import WeightsFacts, load_card
+from model.labels import LABELS
+from model.measured import (
+    FIGURE_NAMES,
+    Disturbed,
+    Estimate,
+    ReliabilityBin,
+    Robustness,
+    SlicesAlone,
+)
 
 CARD = json.loads((PROJECT_ROOT / "model" / "weights" / "falx.json").read_text())
 
@@ -68,3 +77,48 @@ def test_the_page_says_that_the_weights_in_service_cannot_tell_what_is_unfamilia
     reader: FlaskClient,
 ) -> None:
     assert "It cannot tell" in reader.get("/model").get_data(as_text=True)
+
+
+def test_the_page_says_how_steady_the_probabilities_are(app: Flask) -> None:
+    card = app.extensions["falx-card"]
+    change = Estimate(-0.02, (-0.05, 0.01), None)
+    steady = Robustness(16, 540, {"5 HU lower": Disturbed(540, 0.0121, 0.31, change, 0.034)})
+    app.extensions["falx-card"] = replace(card, robustness=steady)
+
+    page = log_in(app.test_client(), "rita").get("/model").get_data(as_text=True)
+
+    assert "of 540 slices of 16 test patients" in page
+    row = '<th scope="row">5 HU lower</th><td>0.012</td><td>0.310</td>'
+    assert f"{row}<td>-0.020 (-0.050 to +0.010)</td><td>3.4 %</td>" in page
+
+
+def test_of_the_weights_in_service_it_says_that_their_steadiness_was_not_measured(
+    reader: FlaskClient,
+) -> None:
+    assert "It was not measured of these weights." in reader.get("/model").get_data(as_text=True)
+
+
+def test_studies_stand_beside_their_slices_alone_and_reliability_is_drawn(app: Flask) -> None:
+    card = app.extensions["falx-card"]
+    figures = {
+        label: {name: Estimate(0.81, (0.7, 0.9), None) for name in FIGURE_NAMES} for label in LABELS
+    }
+    changes = {
+        label: {name: Estimate(0.012, (-0.01, 0.03), None) for name in FIGURE_NAMES}
+        for label in LABELS
+    }
+    metrics = replace(
+        card.metrics,
+        per_study=figures,
+        reliability={"any": (ReliabilityBin(0.25, 0.5, 40), ReliabilityBin(0.9, 1.0, 8))},
+        studies_by_slices_alone=SlicesAlone(figures, changes),
+    )
+    app.extensions["falx-card"] = replace(card, metrics=metrics)
+
+    page = log_in(app.test_client(), "rita").get("/model").get_data(as_text=True)
+
+    figure = "<td>0.81 (0.70 to 0.90)</td>"
+    assert f"{figure}{figure}<td>+0.012 (-0.010 to +0.030)</td>" in page
+    assert "specificity at 90 % sensitivity" in page
+    assert 'aria-label="any: 40 slices with 25 %, 50 % positive; 8 slices with 90 %, ' in page
+    assert 'cx="25.0" cy="50.0"' in page

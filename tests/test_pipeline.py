@@ -111,7 +111,10 @@ def test_what_is_done_is_not_done_again(
 
     assert written(finished) == before
     shown = capsys.readouterr().out
-    assert "done: cache, train, series-head, calibrate, evaluate, familiarity, export" in shown
+    assert (
+        "done: cache, train, series-head, calibrate, evaluate, robustness, familiarity, export"
+        in shown
+    )
     assert "left" not in shown
 
 
@@ -137,7 +140,7 @@ def test_it_goes_on_from_any_step_in_which_the_time_was_up(
     pipeline.main(command(data, tmp_path, "--until=train"))
 
     assert "done: cache\nthe time is up at train (0 of 2 epochs and 1 steps done)\n" in shown
-    left = "train, series-head, calibrate, evaluate, familiarity, export"
+    left = "train, series-head, calibrate, evaluate, robustness, familiarity, export"
     assert f"left: {left}\nrun the same" in shown
     assert same_weights(tmp_path / "run", finished / "run")
 
@@ -186,7 +189,7 @@ def test_training_from_a_pack_comes_home_and_is_finished_on_the_originals(
     shutil.rmtree(away)
     pipeline.main(command(data, home, "--until=calibrate"))
 
-    left = "series-head, calibrate, evaluate, familiarity, export"
+    left = "series-head, calibrate, evaluate, robustness, familiarity, export"
     assert f"done: cache, train\nleft: {left}" in shown
     content = load_checkpoint(home / "run" / "last.pt")
     assert content["caches"] == [{"folder": str(home / "cache"), "weight": 1.0}]

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from model import calibrate, evaluate, export, fit_familiarity, train, train_series_head
+from model import calibrate, evaluate, export, fit_familiarity, robustness, train, train_series_head
 from model.architecture.series_head import SERIES_HEAD_FILE
 from model.artifact import CARD_NAME, NETWORK_NAME
 from model.data.cache_writer import write_cache
@@ -204,6 +204,20 @@ def do_evaluation(plan: Plan) -> None:
     evaluate.main(plan.common)
 
 
+def robustness_left(plan: Plan) -> str:
+    """Whether what is calibrated was tried under disturbances."""
+    try:
+        found = export.read_robustness(plan.run, evaluate.read_calibration(plan.run))
+    except TrainingError:
+        return "of other weights"
+    return "" if found else "not tried"
+
+
+def do_robustness(plan: Plan) -> None:
+    """Try how steady the probabilities of the test patients are."""
+    robustness.main(plan.common)
+
+
 def familiarity_left(plan: Plan) -> str:
     """Whether what is familiar was fitted to the calibrated weights."""
     try:
@@ -230,9 +244,11 @@ def export_left(plan: Plan) -> str:
     measured = json.loads((plan.run / evaluate.EVALUATION_FILE).read_text())
     fitted = json.loads((plan.run / fit_familiarity.UNFAMILIAR_FILE).read_text())
     familiar = (card.get("unfamiliar") or {}).get("warn_from")
+    steady = export.read_robustness(plan.run, evaluate.read_calibration(plan.run))
     told = (card["sha256"], card["version"], card["training"]["note"], card["metrics"], familiar)
     wanted = (digest, plan.version, plan.note, measured["metrics"], fitted["warn_from"])
-    return "" if told == wanted else "of another run, version or note"
+    same = told == wanted and card.get("robustness") == steady
+    return "" if same else "of another run, version or note"
 
 
 def do_export(plan: Plan) -> None:
@@ -253,6 +269,7 @@ STEPS: Final = (
     Step("series-head", series_head_left, do_series_head),
     Step("calibrate", calibration_left, do_calibration),
     Step("evaluate", evaluation_left, do_evaluation),
+    Step("robustness", robustness_left, do_robustness),
     Step("familiarity", familiarity_left, do_familiarity),
     Step("export", export_left, do_export),
 )
