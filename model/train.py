@@ -103,7 +103,7 @@ def train_one_step(state: TrainingState, job: Job, batches: Iterator[Batch]) -> 
     for part in range(recipe.accumulate):
         batch = next(batches)
         torch.manual_seed(seed_of(state, job, part))
-        inputs, theta = training_input(batch, recipe.size, recipe.augmentation)
+        inputs, theta = training_input(batch, recipe.input_size(state.epoch), recipe.augmentation)
         if recipe.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         alone = job.processes.world == 1 or part + 1 == recipe.accumulate

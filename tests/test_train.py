@@ -159,6 +159,22 @@ def test_a_run_from_before_an_option_goes_on_where_the_option_changes_nothing(
     assert checkpoint(tmp_path)["epoch"] == 1
 
 
+def test_the_first_epochs_may_see_small_inputs(cache: Path, tmp_path: Path) -> None:
+    first_small = ("--size=64", "--small-size=32", "--small-epochs=1")
+    train.main(command(cache, tmp_path / "first", *first_small, "--epochs=1"))
+    train.main(command(cache, tmp_path / "small", "--size=32", "--epochs=1"))
+    train.main(command(cache, tmp_path / "large", "--size=64", "--epochs=1"))
+
+    first, small, large = (
+        checkpoint(tmp_path / name)["network"]["head.weight"]
+        for name in ("first", "small", "large")
+    )
+    assert torch.equal(first, small)
+    assert not torch.equal(first, large)
+    with pytest.raises(TrainingError, match="test_vit takes inputs of one size alone"):
+        train.main(command(cache, tmp_path / "vit", "--architecture=test_vit", *first_small))
+
+
 def test_a_recipe_of_a_newer_program_is_refused(unbroken: Path) -> None:
     newer = checkpoint(unbroken)["recipe"] | {"cleverness": 2}
 

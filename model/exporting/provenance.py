@@ -110,6 +110,8 @@ def readable_recipe(content: Mapping[str, Any]) -> dict[str, int | float | str]:
     switched_on = [name.replace("_", " ") for name, on in recipe["augmentation"].items() if on]
     recipe["augmentation"] = ", ".join(switched_on) or "none"
     unused = {
+        "small_size": not used.small_epochs,
+        "small_epochs": not used.small_epochs,
         "positive_share": used.sampling == "none",
         "simulate": not used.simulate,
         "simulate_bleeding": not used.simulate,

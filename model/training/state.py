@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from model.errors import TrainingError
 from model.network import HemorrhageNetwork, NetworkSpec, build_network, set_prevalence_bias
 from model.training.beginning import begin_from
 from model.training.checkpoint import save_checkpoint
@@ -75,6 +76,10 @@ def start(job: Job, *, afresh: bool) -> TrainingState:
     )
     with processes.rank_0_first():  # one download, where there is one
         network = build_network(spec, recipe.pretrained if afresh else "")
+    if recipe.small_epochs and (network.encoder.is_tokens or network.encoder.is_channels_last):
+        raise TrainingError(
+            f"{recipe.architecture} takes inputs of one size alone: leave out --small-epochs."
+        )
     set_prevalence_bias(network, np.clip(job.data.drawn, 1e-3, 0.999).tolist())
     if afresh and recipe.begin_from:
         begin_from(Path(recipe.begin_from), network, job.data.shift)
