@@ -15,9 +15,11 @@ from model.errors import ArtifactError
 from model.labels import LABELS
 from model.measured import (
     Estimate,
+    Localisation,
     Metrics,
     Robustness,
     parse_estimate,
+    parse_localisation,
     parse_metrics,
     parse_robustness,
 )
@@ -106,8 +108,9 @@ class TrainingFacts:
 class ModelCard:
     """Everything that must be known about the weights to use them rightly.
 
-    `robustness` is there where it was measured, `unfamiliar` where the artefact knows what looks
-    like the slices that it learnt from. `heat` says what its heat maps are; cards of old do not.
+    `robustness` and `localisation` are there where they were measured, `unfamiliar` where the
+    artefact knows what looks like the slices that it learnt from. `heat` says what its heat maps
+    are; cards of old do not.
     """
 
     name: str
@@ -134,6 +137,7 @@ class ModelCard:
     limits: tuple[str, ...]
     robustness: Robustness | None = None
     unfamiliar: UnfamiliarFacts | None = None
+    localisation: Localisation | None = None
     heat: str = CLASS_ACTIVATION_MAP
 
 
@@ -173,6 +177,7 @@ def _parse_card(content: dict[str, Any]) -> ModelCard:
             "training": _training(content["training"]),
             "metrics": parse_metrics(content["metrics"]),
             "robustness": parse_robustness(content.get("robustness")),
+            "localisation": parse_localisation(content.get("localisation")),
             "unfamiliar": parse_unfamiliar(content.get("unfamiliar")),
         }
     )

@@ -20,6 +20,7 @@ from model.exporting.card import build_card
 from model.exporting.torchscript import network_bytes, script
 from model.fit_familiarity import UNFAMILIAR_FILE
 from model.golden import write_golden
+from model.localise import LOCALISATION_FILE
 from model.network import HemorrhageNetwork
 from model.robustness import ROBUSTNESS_FILE
 from model.training.trained import Trained, load_trained
@@ -141,6 +142,26 @@ def read_robustness(run: Path, calibration: Mapping[str, Any]) -> dict[str, Any]
     return {name: found[name] for name in facts}
 
 
+def read_localisation(run: Path, calibration: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the card says of a run's maps (`model.measured.Localisation`), or None.
+
+    Raises
+    ------
+    TrainingError
+        It is damaged, or was measured of other weights or another input size.
+    """
+    if not (run / LOCALISATION_FILE).exists():
+        return None
+    facts = ("patients", "slices", "labels", "volumes")
+    found = read_result(run / LOCALISATION_FILE, ("labels", "weights", "input_size"))
+    if any(found[name] != calibration[name] for name in ("weights", "input_size")):
+        raise TrainingError(
+            f"{run / LOCALISATION_FILE} is of other weights or another input size than were "
+            "calibrated: run model.localise again."
+        )
+    return {name: found[name] for name in facts}
+
+
 def card_of(run: Path, version: str, note: str) -> tuple[dict[str, Any], HemorrhageNetwork]:
     """Put the card of a run together, all but the SHA-256, and give the network that it is of.
 
@@ -160,6 +181,7 @@ def card_of(run: Path, version: str, note: str) -> tuple[dict[str, Any], Hemorrh
         version=version,
         series_head=figures,
         robustness=read_robustness(run, calibration),
+        localisation=read_localisation(run, calibration),
         unfamiliar=attach_familiarity(run, trained.network, calibration),
         note=note,
     )

@@ -93,6 +93,71 @@ class Robustness:
     disturbances: Mapping[str, Disturbed]
 
 
+@dataclass(frozen=True)
+class Localised:
+    """Where a network's maps see blood of a label.
+
+    Parameters
+    ----------
+    slices
+        With such blood.
+    class_activation_map, blood_map
+        Share of them in which the map's highest place lies in the blood, or a cell beside it.
+    gain
+        The second less the first.
+    dice
+        Of the blood map's cells of at least half blood; the last three None without such a map.
+    slices_with_dice
+        With a cell that is at least half blood.
+    """
+
+    slices: int
+    class_activation_map: Estimate
+    blood_map: Estimate | None
+    gain: Estimate | None
+    dice: Estimate | None
+    slices_with_dice: int
+
+
+@dataclass(frozen=True)
+class VolumeError:
+    """Blood in a slice by the blood map less the true one, for slices of one class of size.
+
+    Parameters
+    ----------
+    above_ml, to_ml
+        Of the class; both 0 where there is no blood, the second None where it has no end.
+    slices, true_ml
+        In it, and how much they have on average.
+    absolute_error_ml, bias_ml
+        Mean of the error, without and with its sign.
+    """
+
+    above_ml: float
+    to_ml: float | None
+    slices: int
+    true_ml: float
+    absolute_error_ml: Estimate
+    bias_ml: Estimate
+
+
+@dataclass(frozen=True)
+class Localisation:
+    """What maps show of simulated blood in slices of test patients."""
+
+    patients: int
+    slices: int
+    labels: Mapping[str, Localised]
+    volumes: tuple[VolumeError, ...]
+
+
+def amount_of_blood(above_ml: float, to_ml: float | None) -> str:
+    """A class of size in words."""
+    if to_ml is None:
+        return f"more than {above_ml:g} ml"
+    return f"{above_ml:g} to {to_ml:g} ml" if to_ml else "no blood"
+
+
 def parse_estimate(content: dict[str, Any]) -> Estimate:
     """Read an estimate."""
     interval = content["interval"]
@@ -127,6 +192,28 @@ def parse_robustness(content: dict[str, Any] | None) -> Robustness | None:
         for name, one in content["disturbances"].items()
     }
     return Robustness(**{**content, "disturbances": disturbed})
+
+
+def parse_localisation(content: dict[str, Any] | None) -> Localisation | None:
+    """Read a card's `localisation`, where it has any."""
+    if content is None:
+        return None
+    return Localisation(
+        patients=content["patients"],
+        slices=content["slices"],
+        labels={
+            label: Localised(**{name: _perhaps_estimate(value) for name, value in one.items()})
+            for label, one in content["labels"].items()
+        },
+        volumes=tuple(
+            VolumeError(**{name: _perhaps_estimate(value) for name, value in one.items()})
+            for one in content["volumes"]
+        ),
+    )
+
+
+def _perhaps_estimate(value: Any) -> Any:
+    return parse_estimate(value) if isinstance(value, dict) else value
 
 
 def _of_labels(content: dict[str, Any]) -> OfLabels:

@@ -18,7 +18,8 @@ ORDER = (
     "architecture", "network", "report",
     "data", "evaluation", "exploration", "training", "exporting",
     "cache", "pack", "explore", "simulate", "submission", "golden",
-    "train", "pieces", "train_series_head", "calibrate", "evaluate", "robustness", "fit_familiarity", "export", "benchmark",
+    "train", "pieces", "train_series_head", "calibrate", "evaluate", "robustness",
+    "fit_familiarity", "localise", "export", "benchmark",
     "experiments", "pipeline",
 )  # fmt: skip
 WITHOUT_TORCH = ("dicom", "report", "exploration")

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -19,6 +20,7 @@ from model.measured import (
     ReliabilityBin,
     Robustness,
     SlicesAlone,
+    parse_localisation,
 )
 
 CARD = json.loads((PROJECT_ROOT / "model" / "weights" / "falx.json").read_text())
@@ -122,3 +124,41 @@ def test_studies_stand_beside_their_slices_alone_and_reliability_is_drawn(app: F
     assert "specificity at 90 % sensitivity" in page
     assert 'aria-label="any: 40 slices with 25 %, 50 % positive; 8 slices with 90 %, ' in page
     assert 'cx="25.0" cy="50.0"' in page
+
+
+def measured(value: float, low: float, high: float) -> dict[str, Any]:
+    return {"value": value, "interval": [low, high], "reason": None}
+
+
+def test_the_page_says_where_maps_see_blood_only_where_that_was_measured(app: Flask) -> None:
+    client, card = log_in(app.test_client(), "rita"), app.extensions["falx-card"]
+    before = client.get("/model").get_data(as_text=True)
+    of_label = {
+        "slices": 77,
+        "class_activation_map": measured(0.41, 0.3, 0.52),
+        "blood_map": measured(0.83, 0.75, 0.9),
+        "gain": measured(0.42, 0.3, 0.5),
+        "dice": measured(0.37, 0.31, 0.44),
+        "slices_with_dice": 70,
+    }
+    volume = {
+        "above_ml": 3.0,
+        "to_ml": None,
+        "slices": 12,
+        "true_ml": 5.25,
+        "absolute_error_ml": measured(1.5, 1.1, 1.9),
+        "bias_ml": measured(-0.5, -0.9, -0.1),
+    }
+    content = {"patients": 9, "slices": 200, "labels": {"any": of_label}, "volumes": [volume]}
+    app.extensions["falx-card"] = replace(
+        card, localisation=parse_localisation(content), heat="blood map"
+    )
+
+    page = client.get("/model").get_data(as_text=True)
+
+    assert "Where it sees bleeding" not in before
+    assert "The reader is shown the blood map." in page
+    assert "<td>77</td><td>0.41 (0.30 to 0.52)</td><td>0.83 (0.75 to 0.90)</td>" in page
+    assert "<td>+0.420 (+0.300 to +0.500)</td><td>0.37 (0.31 to 0.44)</td>" in page
+    assert '<th scope="row">more than 3 ml</th><td>12</td><td>5.25</td>' in page
+    assert "<td>-0.500 (-0.900 to -0.100)</td>" in page

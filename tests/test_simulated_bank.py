@@ -76,7 +76,7 @@ def test_only_the_asked_patients_are_drawn(cache: Path, folder: Path) -> None:
 
     assert set(table["patient"].to_numpy()[bank.rows]) == set(some)
     assert len(bank) == int(table["patient"].isin(some).sum())
-    with pytest.raises(TrainingError, match="no slice of the train part's patients"):
+    with pytest.raises(TrainingError, match="no slice of the patients that are asked for"):
         open_bank(folder, cached, ["nobody"])
 
 

@@ -102,6 +102,7 @@ def write_bank(
     slices: int,
     seed: int = 0,
     bleeding: float = 0.7,
+    patients: Container[str] | None = None,
     workers: int = 1,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> None:
@@ -119,14 +120,19 @@ def write_bank(
         How many, and of all chance.
     bleeding
         Share that is meant to bleed, 0..1.
+    patients
+        Whose slices, as they are named in the cache's frame; by default all.
     workers
         Processes.
     on_progress
         Told how many slices are done, and of how many.
     """
     cached = open_cache(cache)
-    if not list_store(cached):
-        raise TrainingError(f"{cache} has no series without bleeding to simulate it in.")
+    if not list_store(cached, patients):
+        raise TrainingError(
+            f"{cache} has no series without bleeding to simulate it in"
+            f"{'' if patients is None else ' among the patients that are asked for'}."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / DESCRIPTION_FILE).unlink(missing_ok=True)
     pixels, cells = (slices, cached.size, cached.size), (slices, len(SUBTYPES), SIDE, SIDE)
@@ -134,9 +140,10 @@ def write_bank(
     np.lib.format.open_memmap(folder / CELL_FILE, "w+", np.uint8, cells)
     spans = [range(first, min(first + _CHUNK, slices)) for first in range(0, slices, _CHUNK)]
     tables = []
+    fill = partial(_fill, cache, folder, seed=seed, bleeding=bleeding, patients=patients)
     # `spawn`: a process that has started threads (torch's) must not be forked.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for table in pool.map(partial(_fill, cache, folder, seed, bleeding), spans):
+        for table in pool.map(fill, spans):
             tables.append(table)
             on_progress(sum(map(len, tables)), slices)
     write_atomically(folder / TABLE_FILE, pd.concat(tables).to_parquet(index=False))
@@ -144,10 +151,18 @@ def write_bank(
     write_json(folder / DESCRIPTION_FILE, {**description, "bleeding": bleeding})
 
 
-def _fill(cache: Path, folder: Path, seed: int, bleeding: float, span: range) -> pd.DataFrame:
+def _fill(
+    cache: Path,
+    folder: Path,
+    span: range,
+    *,
+    seed: int,
+    bleeding: float,
+    patients: Container[str] | None,
+) -> pd.DataFrame:
     """Make the slices of a span, and describe them."""
     cached = open_cache(cache)
-    store = list(list_store(cached))
+    store = list(list_store(cached, patients))
     patient_of = {series.name: series.patient for series in store}
     hu = np.lib.format.open_memmap(folder / PIXEL_FILE, "r+")
     cells = np.lib.format.open_memmap(folder / CELL_FILE, "r+")
@@ -183,9 +198,8 @@ def open_bank(folder: Path, cached: CachedSet, patients: Container[str]) -> Bank
     TrainingError
         It is damaged, was made from another cache, or holds nothing of these patients.
     """
-    description = read_bank_description(folder)
+    description, table = read_bank_description(folder), read_bank_table(folder)
     try:
-        table = pd.read_parquet(folder / TABLE_FILE)
         hu = np.load(folder / PIXEL_FILE, mmap_mode="r")
         cells = np.load(folder / CELL_FILE, mmap_mode="r")
     except (OSError, ValueError) as problem:
@@ -202,10 +216,24 @@ def open_bank(folder: Path, cached: CachedSet, patients: Container[str]) -> Bank
         raise TrainingError(f"{folder} was not made from {cached.folder}: make it anew.")
     rows = np.flatnonzero([patient in patients for patient in table["patient"]])
     if not len(rows):
-        raise TrainingError(f"{folder} holds no slice of the train part's patients.")
+        raise TrainingError(f"{folder} holds no slice of the patients that are asked for.")
     placement = field_placement(cached.frame)[hosts.to_numpy(np.int64)[rows]]
     targets = table[list(LABELS)].to_numpy(np.int8)[rows]
     return Bank(folder, hu, rows, placement[:, None], targets, cells)
+
+
+def read_bank_table(folder: Path) -> pd.DataFrame:
+    """Read of each slice whose it was (`patient`, `series`, `host_row`) and what was put into it.
+
+    Raises
+    ------
+    TrainingError
+        It is missing or damaged.
+    """
+    try:
+        return pd.read_parquet(folder / TABLE_FILE)
+    except (OSError, ValueError) as problem:
+        raise TrainingError(f"{folder} is damaged ({problem}): make the bank anew.") from problem
 
 
 def read_bank_description(folder: Path) -> dict[str, Any]:

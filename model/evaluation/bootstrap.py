@@ -175,6 +175,11 @@ def _spared_at(sensitivity: float, found: NDArray[np.float64], named: NDArray[np
     return float(1 - false[enough] / false[-1])
 
 
+MEAN: Final = Figure(
+    lambda _, scores: float(scores.mean()) if len(scores) else float("nan"),
+    partial(_mean_of, lambda _, scores: scores),
+)
+"""Mean of the scores of rows that all count: their targets are 1."""
 WEIGHTED_LOG_LOSS: Final = Figure(weighted_log_loss, partial(_mean_of, weighted_log_losses))
 AUC: Final = Figure(auc, partial(_over_order, _roc_area), (1, 0))
 OF_LABEL: Final[Mapping[str, Figure]] = {

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from model.architecture.series_head import describe
-from model.artifact import window_facts
+from model.artifact import BLOOD_MAP, CLASS_ACTIVATION_MAP, window_facts
 from model.exporting.card_limits import limits_of
 from model.exporting.provenance import training_facts
 from model.labels import LABELS
@@ -31,6 +31,7 @@ def build_card(
     version: str,
     series_head: Mapping[str, Any] | None,
     robustness: Mapping[str, Any] | None,
+    localisation: Mapping[str, Any] | None,
     unfamiliar: Mapping[str, Any] | None,
     note: str,
 ) -> dict[str, Any]:
@@ -48,6 +49,8 @@ def build_card(
         The figures of its fitting, where there is one.
     robustness
         What `model.robustness` found, where it was measured.
+    localisation
+        What `model.localise` found, where it was measured.
     unfamiliar
         What `model.fit_familiarity` found, where it was fitted.
     note
@@ -66,6 +69,7 @@ def build_card(
         "disclaimer": NOTICE,
         "limits": limits_of(trained, calibration, evaluation),
         "robustness": robustness,
+        "localisation": localisation,
         "unfamiliar": unfamiliar,
     }
 
@@ -81,6 +85,7 @@ def _network_facts(
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "labels": list(LABELS),
         "windows": window_facts(),
+        "heat": CLASS_ACTIVATION_MAP if network.blood_map is None else BLOOD_MAP,
         "input_size": network.spec.input_size,
     }
 

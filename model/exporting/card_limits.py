@@ -16,7 +16,13 @@ LOW_SENSITIVITY: Final = 0.5
 
 _ALWAYS: Final = (
     "Not tested on children, with contrast medium, after surgery, or with metal artefacts.",
-    "The attention map is coarse: it shows where the network looked, not the outline of a lesion.",
+)
+_ATTENTION: Final = (
+    "The attention map is coarse: it shows where the network looked, not the outline of a lesion."
+)
+_BLOOD_MAP: Final = (
+    "The blood map is coarse and was learnt from SIMULATED bleeding alone: on real bleeding, "
+    "neither its outlines nor its amounts were ever measured."
 )
 
 
@@ -57,7 +63,7 @@ def limits_of(
         )
     if not isinstance(network.series_head, SeriesHead) and network.slices_per_input == 1:
         limits.append("Each slice is judged alone: the network does not look at its neighbours.")
-    return [*limits, *_ALWAYS]
+    return [*limits, *_ALWAYS, _ATTENTION if network.blood_map is None else _BLOOD_MAP]
 
 
 def _few(parts: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,143 @@
+"""Measure whether a run's maps show simulated blood where it is, in test patients.
+
+``python -m model.localise --run runs/x [--bank B]``
+"""
+
+import argparse
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from model.errors import TrainingError
+from model.measured import amount_of_blood
+from model.system.device import device_named
+from model.system.files import write_json
+from model.system.progress import counting, progress_bar
+
+if TYPE_CHECKING:
+    from model.data.cached import CachedSet
+    from model.data.simulated_bank import Bank
+
+LOCALISATION_FILE: Final = "localisation.json"
+_FIGURES: Final = {
+    "class_activation_map": "class activation map",
+    "blood_map": "blood map",
+    "gain": "gain",
+    "dice": "Dice",
+}
+_SEED: Final = 1_000_000
+"""Of a bank that is made here: no training is likely to have drawn from one of this seed."""
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line.
+
+    Raises
+    ------
+    TrainingError
+        A value lies outside its range.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--run", type=Path, required=True, help="the run's folder")
+    add("--checkpoint", choices=("last", "best"), default="last", help="of the run (last)")
+    add("--bank", type=Path, help="of another seed than was learnt from; else one is made")
+    add("--slices", type=int, default=1000, help="of the bank that is made (1000)")
+    add("--draws", type=int, default=1000, help="resamples of patients for intervals (1000)")
+    add("--workers", type=int, default=1, help="simulating processes (1)")
+    add("--device", default="auto", help="auto, cpu or cuda")
+    options = parser.parse_args(arguments)
+    if options.slices < 1 or options.draws < 2:
+        raise TrainingError("--slices must be 1 or more, --draws 2 or more.")
+    return options
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the run's `localisation.json`."""
+    from model.calibrate import checkpoint_facts
+    from model.evaluation.localisation import locate, measure_localisation
+    from model.training.trained import load_trained
+
+    options = parse_arguments(arguments)
+    trained = load_trained(options.run, options.checkpoint)
+    network, cached = trained.network, trained.sets[0]
+    if network.slices_per_input != 1:
+        raise TrainingError(
+            f"{options.run} looks at {network.slices_per_input} slices at once, and a bank holds "
+            "single ones."
+        )
+    facts = checkpoint_facts(trained, options.checkpoint)
+    patients = set(trained.content["parts"]["test"])
+    network.to(device_named(options.device))
+    with tempfile.TemporaryDirectory() as folder:
+        bank = open_or_make_bank(options, cached, patients, Path(folder))
+        found = locate(network, bank, cached)
+    result = measure_localisation(found, options.draws)
+    size = {"input_size": network.spec.input_size}
+    write_json(options.run / LOCALISATION_FILE, facts | size | result)
+    _show(Console(), result, options.run / LOCALISATION_FILE)
+
+
+def open_or_make_bank(
+    options: argparse.Namespace, cached: "CachedSet", patients: set[str], folder: Path
+) -> "Bank":
+    """Open the bank that was named, or make one of these patients in the folder.
+
+    Raises
+    ------
+    TrainingError
+        It does not fit the cache, holds nothing of these patients, or none can be made.
+    """
+    from model.data.simulated_bank import open_bank, write_bank
+
+    if options.bank:
+        return open_bank(options.bank, cached, patients)
+    with progress_bar("slices") as bar:
+        write_bank(
+            cached.folder,
+            folder,
+            slices=options.slices,
+            seed=_SEED,
+            patients=patients,
+            workers=options.workers,
+            on_progress=counting(bar, "simulated slices of test patients"),
+        )
+    return open_bank(folder, cached, patients)
+
+
+def _show(console: Console, result: Mapping[str, Any], path: Path) -> None:
+    console.print(
+        f"{result['patients']} test patients, {result['slices']} simulated slices; share in which "
+        "the highest place of the map lies in blood"
+    )
+    table = Table(box=None)
+    for name in ("label", "slices", *_FIGURES.values()):
+        table.add_column(name, justify="left" if name == "label" else "right")
+    for label, found in result["labels"].items():
+        table.add_row(label, str(found["slices"]), *(_shown(found[name]) for name in _FIGURES))
+    console.print(table)
+    for one in result["volumes"]:
+        console.print(
+            f"{one['slices']} slices with {amount_of_blood(one['above_ml'], one['to_ml'])}: "
+            f"absolute error {_shown(one['absolute_error_ml'])} ml, "
+            f"bias {_shown(one['bias_ml'])} ml"
+        )
+    console.print(f"written: {path}")
+
+
+def _shown(figure: Mapping[str, Any] | None) -> str:
+    if figure is None or figure["value"] is None:
+        return "–"
+    interval = figure["interval"]
+    pair = f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
+    return f"{figure['value']:.2f}{pair}"
+
+
+if __name__ == "__main__":
+    from model.system.command import run
+
+    run(main)
