@@ -244,11 +244,13 @@ def export_left(plan: Plan) -> str:
     measured = json.loads((plan.run / evaluate.EVALUATION_FILE).read_text())
     fitted = json.loads((plan.run / fit_familiarity.UNFAMILIAR_FILE).read_text())
     familiar = (card.get("unfamiliar") or {}).get("warn_from")
-    steady = export.read_robustness(plan.run, evaluate.read_calibration(plan.run))
+    calibration = evaluate.read_calibration(plan.run)
+    steady = export.read_robustness(plan.run, calibration)
+    located = export.read_localisation(plan.run, calibration)
     told = (card["sha256"], card["version"], card["training"]["note"], card["metrics"], familiar)
     wanted = (digest, plan.version, plan.note, measured["metrics"], fitted["warn_from"])
-    same = told == wanted and card.get("robustness") == steady
-    return "" if same else "of another run, version or note"
+    tried = (card.get("robustness"), card.get("localisation"))
+    return "" if (told, tried) == (wanted, (steady, located)) else "of another run, version or note"
 
 
 def do_export(plan: Plan) -> None:
