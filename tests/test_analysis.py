@@ -16,6 +16,7 @@ from app.storage import HEAT, HU
 from blood_map_factory import write_mapping_artefact
 from clinic import analyse_all, only_study, upload, upload_folder
 from familiar_factory import write_artefact
+from model.artifact import CLASS_ACTIVATION_MAP
 from model.data.synthetic.dicom import write_series
 from model.data.synthetic.scan import Scan
 from model.data.synthetic.series import make_series
@@ -163,11 +164,12 @@ def test_a_result_that_comes_too_late_is_dropped(
 
 
 def test_a_blood_map_is_named_and_drawn_as_what_it_is(
-    reader: FlaskClient, services: Services, predictor: Predictor, head: Path, tmp_path: Path
+    reader: FlaskClient, services: Services, head: Path, tmp_path: Path
 ) -> None:
     upload_folder(reader, head)
     study = only_study(services)
-    analyse_all(services, predictor)
+    attending = write_mapping_artefact(tmp_path / "attending", CLASS_ACTIVATION_MAP)
+    analyse_all(services, load_predictor(attending, "cpu"))
     before = reader.get(f"/studies/{study.id}").text
     with services.database.write() as session:
         jobs.request_analysis(session, only_job(services).series_id)

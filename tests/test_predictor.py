@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from app.config import PROJECT_ROOT
 from model.architecture.series_head import SeriesHead
-from model.artifact import load_card, load_network
+from model.artifact import CLASS_ACTIVATION_MAP, load_card, load_network
 from model.data.ct_ich import CtIchSet, read_labels
 from model.data.dataset import SourceSlice
 from model.errors import ArtifactError, DeviceError
@@ -51,6 +51,7 @@ def small_artefact(folder: Path, slices_per_input: int) -> HemorrhageNetwork:
     (folder / "falx.pt").write_bytes(content)
     card = json.loads((WEIGHTS / "falx.json").read_text())
     card |= {"slices_per_input": slices_per_input, "pooling": "gem", "input_size": 32}
+    card |= {"heat": CLASS_ACTIVATION_MAP, "unfamiliar": None}
     card["sha256"] = hashlib.sha256(content).hexdigest()
     (folder / "falx.json").write_text(json.dumps(card))
     return network
@@ -108,7 +109,10 @@ def test_probabilities_are_between_0_and_1_and_any_is_the_largest(predictor: Pre
 def test_slices_of_differing_shape_keep_their_order(predictor: Predictor) -> None:
     slices = [*noise(2), *noise(1, 128, 96), *noise(1, 64, 64), *noise(1)]
 
-    together = predictor.predict(slices, positions(5), ignore)
+    # So far apart that no slice is averaged with its neighbours.
+    far = 1000 * positions(5)
+
+    together = predictor.predict(slices, far, ignore)
     alone = [predictor.predict([item], positions(1), ignore).logits[0] for item in slices]
 
     assert together.logits == pytest.approx(np.stack(alone), abs=1e-3)
@@ -146,9 +150,9 @@ def test_optimising_for_the_cpu_changes_no_logit(predictor: Predictor) -> None:
     optimised = predictor.predict(slices, positions(2), ignore)
 
     with torch.inference_mode():
-        logits, heat = plain(torch.from_numpy(np.stack(slices)), torch.zeros(2))
+        logits, blood = plain(torch.from_numpy(np.stack(slices)), torch.from_numpy(positions(2)))
     assert optimised.logits == pytest.approx(logits.numpy(), abs=1e-3)
-    assert optimised.heat == pytest.approx(heat.numpy(), abs=1e-2)
+    assert optimised.heat == pytest.approx(blood.sigmoid().numpy(), abs=1e-2)
 
 
 def test_the_file_loads_with_torch_alone_and_is_small() -> None:
