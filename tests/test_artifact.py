@@ -42,7 +42,7 @@ def test_the_card_in_service_is_complete() -> None:
     assert data_set.doi == "10.13026/w8q8-ky94"
     assert "Hssayeni" in data_set.authors
     assert "Attribution 4.0" in data_set.licence
-    assert set(card.training.parts) == {"train", "calibrate", "test"}
+    assert set(card.training.parts) == {"train", "tune", "calibrate", "test"}
     assert sum(part.patients for part in card.training.parts.values()) == 82
     assert card.limits
 
