@@ -18,7 +18,7 @@ from app.render import window_png
 from bench_reading import reading_lines
 from bench_simulate import simulating_lines
 from live_clinic import LiveClinic, live_clinic, token_of, wait_until
-from model.artifact import load_card, load_network
+from model.artifact import BLOOD_MAP, load_card, load_network
 from model.dicom.slice_reader import CTHeader, ReadLimits, read_header, read_pixels
 from model.network import HemorrhageNetwork, NetworkSpec
 from model.predictor import Predictor, load_predictor
@@ -168,7 +168,13 @@ def eager_twin() -> HemorrhageNetwork:
     """The network of the artefact, its weights in float32, as Python executes it."""
     card = load_card(WEIGHTS / "falx.json")
     state = load_network(WEIGHTS / "falx.pt", card, "cpu").state_dict()
-    spec = NetworkSpec(card.architecture, card.input_size, card.slices_per_input, card.pooling)
+    spec = NetworkSpec(
+        card.architecture,
+        card.input_size,
+        card.slices_per_input,
+        card.pooling,
+        blood_map=card.heat == BLOOD_MAP,
+    )
     network = HemorrhageNetwork(spec)
     # Without the head over the series, if there is one: a hundredth of the time.
     encoder = {name: state[name] for name in network.state_dict()}
