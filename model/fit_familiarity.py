@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 UNFAMILIAR_FILE: Final = "unfamiliar.json"
 WARNED_SHARE: Final = 0.01
 """Of familiar series; so many get a warning for nothing."""
-REFUSED_TIMES: Final = 1.2
+REFUSED_TIMES: Final = 1.5
 """How many times the distance that is warned of makes probabilities worthless.
 
-Distances grow slowly: on CT-ICH noise and phantoms lie at 1.1 to 1.25 times it, heads that bleed
-or come from another scanner below 0.8 (docs/unfamiliar.md).
+On CT-ICH heads in HU lie below 1.2 times it, however they are turned; heads whose values are no HU
+beyond 1.6 (docs/unfamiliar.md).
 """
 _SPOILT_SLICES: Final = 12
 """Of a head; the median of as many is near that of all."""
@@ -63,8 +63,13 @@ def main(arguments: list[str] | None = None) -> None:
         FittedFamiliarity,
         write_familiarity,
     )
-    from model.evaluation.predictions import predict_series, read_patients
-    from model.evaluation.unfamiliarity import measure_examples, score, series_unfamiliarity
+    from model.evaluation.predictions import read_patients
+    from model.evaluation.unfamiliarity import (
+        measure_examples,
+        score,
+        series_unfamiliarity,
+        slice_statistics,
+    )
     from model.training.familiarity_fitting import fit_familiarity, prediction_limit
 
     options = parse_arguments(arguments)
@@ -73,20 +78,17 @@ def main(arguments: list[str] | None = None) -> None:
     network, sets, workers = trained.network, trained.sets, options.workers
     network.to(device_named(options.device))
     seen = np.concatenate(
-        [
-            predict_series(network, hu, z)[2]
-            for _, hu, z in read_patients(sets, parts["train"], workers)
-        ]
+        [slice_statistics(network, hu) for _, hu, _ in read_patients(sets, parts["train"], workers)]
     )
     fitted = FittedFamiliarity(fit_familiarity(seen), facts["weights"])
-    network.familiarity = fitted.build().to(network.head.weight.device)
+    familiarity = fitted.build()
     medians = [
-        series_unfamiliarity(network, hu)
+        series_unfamiliarity(network, familiarity, hu)
         for _, hu, _ in read_patients(sets, parts["calibrate"], workers)
     ]
     warn_from = prediction_limit(medians, WARNED_SHARE)
     refuse_from = REFUSED_TIMES * warn_from
-    scored = list(score(network, examples(trained, parts["test"], options)))
+    scored = list(score(network, familiarity, examples(trained, parts["test"], options)))
     result = {
         "input_size": calibration["input_size"],
         "warn_from": warn_from,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from model.architecture.backbones import Backbone
 from model.architecture.blood_map import BloodMap
-from model.architecture.familiarity import NothingFamiliar
+from model.architecture.familiarity import Familiarity
 from model.architecture.pooling import build_pooling
 from model.architecture.pretrained import load_pretrained
 from model.errors import TrainingError
@@ -87,7 +87,7 @@ class HemorrhageNetwork(nn.Module):
         self.head = nn.Linear(self.embedding_size, len(LABELS))
         self.blood_map = BloodMap(self.encoder) if spec.blood_map else None
         self.series_head: nn.Module = SliceLogits()
-        self.familiarity: nn.Module = NothingFamiliar()
+        self.familiarity: Familiarity | None = None
 
     @torch.jit.unused
     def classify(self, network_input: Tensor) -> Tensor:
@@ -122,15 +122,34 @@ class HemorrhageNetwork(nn.Module):
             is the logit. Pooled by the generalised mean, it is the same map, which then ranks
             places without adding up to the logit.
         """
+        embeddings, logits, heat, _ = self.encode_and_compare(hu)
+        return embeddings, logits, heat
+
+    @torch.jit.export
+    def encode_and_compare(self, hu: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Look at slices as `encode` does, and compare them with those that were learnt from.
+
+        Returns
+        -------
+        What `encode` returns, and float32[S], the distances of `Familiarity`: about 1 where all is
+        as in training; nan where nothing was fitted.
+        """
         network_input = self.preprocess(hu)
+        unfamiliarity = torch.full([hu.shape[0]], float("nan"), device=hu.device)
         if self.blood_map is None:
-            features = self.encoder(network_input)
+            if self.familiarity is None:
+                features = self.encoder(network_input)
+            else:
+                features, _, sixteenth, _ = self.encoder.pyramid(network_input)
+                unfamiliarity = self.familiarity(sixteenth)
             heat = self.activation(features)
         else:
             features, eighth, sixteenth, coarsest = self.encoder.pyramid(network_input)
             heat = self.blood_map(eighth, sixteenth, coarsest)
+            if self.familiarity is not None:
+                unfamiliarity = self.familiarity(sixteenth)
         embeddings = self.pooling(features)
-        return embeddings, self.head(embeddings), heat
+        return embeddings, self.head(embeddings), heat, unfamiliarity
 
     def activation(self, features: Tensor) -> Tensor:
         """The class activation map float32[S, 6, h, w] of features float32[S, D, h, w]."""
@@ -153,23 +172,6 @@ class HemorrhageNetwork(nn.Module):
         """
         combined: Tensor = self.series_head(embeddings, logits, z_mm)
         return combined
-
-    @torch.jit.export
-    def unfamiliarity(self, embeddings: Tensor) -> Tensor:
-        """How far slices lie from those that were learnt from.
-
-        Parameters
-        ----------
-        embeddings
-            float32[S, D] of `encode`.
-
-        Returns
-        -------
-        Distances float32[S] of `Familiarity`, about 1 where all is as in training; nan where the
-        network knows none.
-        """
-        distances: Tensor = self.familiarity(embeddings)
-        return distances
 
     def forward(self, hu: Tensor, z_mm: Tensor) -> tuple[Tensor, Tensor]:
         """Analyse a slice or a series.

@@ -29,9 +29,8 @@ CPU_BATCH_SIZE: Final = 4
 GPU_BATCH_SIZE: Final = 32
 _WARM_UPS: Final = 3
 
-Encode = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
+Encode = Callable[[Tensor], tuple[Tensor, ...]]
 Combine = Callable[[Tensor, Tensor, Tensor], Tensor]
-Unfamiliarity = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,8 @@ class SeriesPrediction:
     series_probabilities
         float32[6], the highest of the slices.
     unfamiliarity
-        Median over the slices of their embeddings' distance from those of training, about 1 where
-        all is as it was there; None where the artefact knows no distance.
+        Median over the slices of their distance from those of training, about 1 where all is as it
+        was there; None where the artefact knows no distance.
     """
 
     logits: NDArray[np.float32]
@@ -91,26 +90,17 @@ class TorchScriptPredictor:
     Parameters
     ----------
     encode, combine
-        Of the artefact (`HemorrhageNetwork`), on the device.
-    unfamiliarity
-        Of the artefact, or None where its card says nothing of it.
+        Of the artefact (`HemorrhageNetwork`), on the device; `encode_and_compare` stands in for
+        `encode` where the card says what is unfamiliar.
     card
         Its card.
     device
         As torch names it.
     """
 
-    def __init__(
-        self,
-        encode: Encode,
-        combine: Combine,
-        unfamiliarity: Unfamiliarity | None,
-        card: ModelCard,
-        device: str,
-    ) -> None:
+    def __init__(self, encode: Encode, combine: Combine, card: ModelCard, device: str) -> None:
         self._encode = encode
         self._combine = combine
-        self._unfamiliarity = unfamiliarity
         self.card = card
         self.device = device
         self.batch_size = CPU_BATCH_SIZE if device == "cpu" else GPU_BATCH_SIZE
@@ -148,14 +138,12 @@ class TorchScriptPredictor:
             encoded.append(tuple(output[: len(batch)] for output in outputs))
             done += len(batch)
             on_progress(done)
-        embeddings, logits, heat = (torch.cat(parts) for parts in zip(*encoded, strict=True))
+        embeddings, logits, heat, *distances = (
+            torch.cat(parts) for parts in zip(*encoded, strict=True)
+        )
         positions = torch.from_numpy(np.asarray(z_mm, np.float32)).to(self.device)
         with torch.inference_mode():
             combined = self._combine(embeddings, logits, positions)
-            unfamiliarity = None
-            if self._unfamiliarity is not None:
-                # The middle of an even number of slices, too: torch's own median is the lower.
-                unfamiliarity = float(np.median(self._unfamiliarity(embeddings).cpu().numpy()))
         all_logits: NDArray[np.float32] = combined.cpu().numpy()
         probabilities = calibrated(all_logits, self.card.calibration)
         return SeriesPrediction(
@@ -163,7 +151,8 @@ class TorchScriptPredictor:
             probabilities=probabilities,
             heat=(heat.sigmoid() if self.card.heat == BLOOD_MAP else heat).cpu().numpy(),
             series_probabilities=probabilities.max(axis=0),
-            unfamiliarity=unfamiliarity,
+            # NumPy's: torch's own median of an even number of slices is the lower of two.
+            unfamiliarity=float(np.median(distances[0].cpu().numpy())) if distances else None,
         )
 
 
@@ -209,12 +198,12 @@ def load_predictor(folder: Path, device: str = "auto") -> Predictor:
     card = load_card(folder / CARD_NAME)
     chosen = device_named(device)
     network = load_network(folder / NETWORK_NAME, card, chosen)
-    encode, combine = network.encode, network.combine
+    encode = network.encode_and_compare if card.unfamiliar else network.encode
+    combine = network.combine
     if chosen == "cpu":
-        encode, combine = _frozen(_Encode(network)), _frozen(_Combine(network))
-    # Frozen on every device: it is small, and must not keep the weights of the whole network.
-    unfamiliarity = _frozen(_Unfamiliarity(network)) if card.unfamiliar else None
-    predictor = TorchScriptPredictor(encode, combine, unfamiliarity, card, chosen)
+        encode = _frozen(_EncodeAndCompare(network) if card.unfamiliar else _Encode(network))
+        combine = _frozen(_Combine(network))
+    predictor = TorchScriptPredictor(encode, combine, card, chosen)
     _warm_up(predictor)
     return predictor
 
@@ -231,6 +220,18 @@ class _Encode(nn.Module):
         return encoded
 
 
+class _EncodeAndCompare(nn.Module):
+    """The artefact's `encode_and_compare` alone."""
+
+    def __init__(self, network: torch.jit.ScriptModule) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, hu: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        encoded: tuple[Tensor, Tensor, Tensor, Tensor] = self.network.encode_and_compare(hu)
+        return encoded
+
+
 class _Combine(nn.Module):
     """The artefact's `combine` alone."""
 
@@ -241,18 +242,6 @@ class _Combine(nn.Module):
     def forward(self, embeddings: Tensor, logits: Tensor, z_mm: Tensor) -> Tensor:
         combined: Tensor = self.network.combine(embeddings, logits, z_mm)
         return combined
-
-
-class _Unfamiliarity(nn.Module):
-    """The artefact's `unfamiliarity` alone."""
-
-    def __init__(self, network: torch.jit.ScriptModule) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, embeddings: Tensor) -> Tensor:
-        unfamiliarity: Tensor = self.network.unfamiliarity(embeddings)
-        return unfamiliarity
 
 
 def _frozen(module: nn.Module) -> torch.jit.ScriptModule:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from app.config import PROJECT_ROOT
 from model.architecture.familiarity import Familiarity
+from model.evaluation.unfamiliarity import slice_statistics
 from model.exporting.torchscript import network_bytes, script
 from model.network import HemorrhageNetwork, NetworkSpec
 from model.training.familiarity_fitting import fit_familiarity
@@ -21,14 +22,12 @@ def noise(count: int, seed: int = 0) -> list[NDArray[np.int16]]:
     return [generator.integers(-1000, 1000, (64, 64)).astype(np.int16) for _ in range(count)]
 
 
-def familiar_network() -> HemorrhageNetwork:
+def familiar_network(*, blood_map: bool = False) -> HemorrhageNetwork:
     """A network with random weights, in evaluation mode, to which `noise` is familiar."""
     torch.manual_seed(0)
-    network = HemorrhageNetwork(NetworkSpec("test_resnet", 32)).eval()
-    with torch.inference_mode():
-        embeddings, _, _ = network.encode(torch.from_numpy(np.stack(noise(200)))[:, None])
-    network.familiarity = Familiarity(**fit_familiarity(embeddings.numpy())).eval()
-    return network
+    network = HemorrhageNetwork(NetworkSpec("test_resnet", 32, blood_map=blood_map)).eval()
+    network.familiarity = Familiarity(**fit_familiarity(slice_statistics(network, noise(200))))
+    return network.eval()
 
 
 def write_artefact(folder: Path, warn_from: float, refuse_from: float) -> Path:

@@ -10,12 +10,17 @@ import torch
 
 from ct_factory import ct_file
 from familiar_factory import familiar_network, noise, write_artefact
-from model.architecture.familiarity import Familiarity
+from model.architecture.familiarity import Familiarity, channel_statistics
 from model.artifact import load_card
 from model.dicom.eligibility import Eligibility
 from model.errors import ArtifactError, TrainingError
 from model.evaluation.unfamiliar_examples import made, other_files, spoilt
-from model.evaluation.unfamiliarity import BLEEDING, Scored, measure_examples
+from model.evaluation.unfamiliarity import (
+    BLEEDING,
+    Scored,
+    measure_examples,
+    slice_statistics,
+)
 from model.exporting.torchscript import network_bytes, script
 from model.network import HemorrhageNetwork, NetworkSpec
 from model.predictor import Predictor, load_predictor
@@ -26,7 +31,7 @@ SIZE = 24
 FACTS = UnfamiliarFacts(2.0, 5.0, "for a test", ())
 
 
-def embeddings(count: int, seed: int = 0) -> torch.Tensor:
+def statistics(count: int, seed: int = 0) -> torch.Tensor:
     """Draws that vary mostly in five directions."""
     generator = torch.Generator().manual_seed(seed)
     directions = torch.randn(5, SIZE, generator=torch.Generator().manual_seed(9))
@@ -35,7 +40,7 @@ def embeddings(count: int, seed: int = 0) -> torch.Tensor:
 
 
 def fitted(count: int = 4000) -> Familiarity:
-    return Familiarity(**fit_familiarity(embeddings(count).numpy()))
+    return Familiarity(**fit_familiarity(statistics(count).numpy()))
 
 
 def positions(count: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
@@ -50,43 +55,58 @@ def ignore(_done: int) -> None:
 
 
 def test_slices_like_those_of_training_are_about_1_away() -> None:
-    assert fitted()(embeddings(2000, seed=1)).square().mean().item() == pytest.approx(1, rel=0.1)
+    assert fitted().distance(statistics(2000, seed=1)).square().mean().item() == pytest.approx(
+        1, rel=0.1
+    )
 
 
 def test_the_distance_is_that_of_mahalanobis() -> None:
-    few = Familiarity(**fit_familiarity(embeddings(32).numpy()))
-    new = embeddings(10, seed=1)
+    few = Familiarity(**fit_familiarity(statistics(32).numpy()))
+    new = statistics(10, seed=1)
     axes, rest = few.axes.double().numpy(), few.rest.item() ** 2
     variances = few.deviations.double().numpy() ** 2
     covariance = axes.T @ np.diag(variances - rest) @ axes + rest * np.eye(SIZE)
-    away = torch.nn.functional.layer_norm(new, [SIZE]).double().numpy() - few.mean.double().numpy()
+    away = ((new - few.mean) / few.scale).double().numpy()
 
     squared = np.einsum("si,ij,sj->s", away, np.linalg.inv(covariance), away)
 
     assert len(axes) == 8
-    assert few(new).numpy() == pytest.approx(np.sqrt(squared / SIZE), rel=1e-3)
+    assert few.distance(new).numpy() == pytest.approx(np.sqrt(squared / SIZE), rel=1e-3)
 
 
 def test_what_training_never_varied_in_counts_most() -> None:
-    known = embeddings(400)
+    known = statistics(400)
     torch.manual_seed(1)
     inside, outside = known[:50] * 1.5, known[:50] + 0.8 * torch.randn(50, SIZE)
     familiarity = fitted()
 
-    assert familiarity(outside).min() > familiarity(inside).max()
+    assert familiarity.distance(outside).min() > familiarity.distance(inside).max()
 
 
-def test_features_are_taken_by_their_pattern_not_by_their_size() -> None:
-    new = embeddings(10, seed=1)
+def test_beyond_30_deviations_nothing_more_is_said() -> None:
+    new = statistics(1, seed=1).repeat(3, 1)
+    new[:, 0] = torch.tensor([1.0, 1e4, 1e9])
 
-    assert fitted()(7 * new).numpy() == pytest.approx(fitted()(new).numpy(), rel=1e-3)
+    near, far, farthest = fitted().distance(new).tolist()
+
+    assert near < far == farthest
+
+
+def test_of_maps_the_channels_means_and_deviations_count() -> None:
+    maps = torch.randn(3, SIZE // 2, 4, 4)
+
+    found = channel_statistics(maps)
+
+    assert found[:, : SIZE // 2].numpy() == pytest.approx(maps.numpy().mean(axis=(2, 3)), abs=1e-6)
+    assert found[:, SIZE // 2 :].numpy() == pytest.approx(maps.numpy().std(axis=(2, 3)), abs=1e-6)
+    assert torch.equal(fitted()(maps), fitted().distance(found))
 
 
 @pytest.mark.parametrize("damaged", [np.zeros((3, 8)), np.full((20, 8), np.nan)])
 def test_too_little_or_no_numbers_cannot_be_fitted(
     damaged: np.ndarray[tuple[int, int], np.dtype[np.float64]],
 ) -> None:
-    with pytest.raises(TrainingError, match="it needs 8 or more, all of them finite"):
+    with pytest.raises(TrainingError, match="it needs 8 or more, whose features are all finite"):
         fit_familiarity(damaged)
 
 
@@ -116,20 +136,27 @@ def test_one_series_sets_no_limit() -> None:
 # ------------------------------------------------------------------------------------ the artefact
 
 
-def test_the_artefact_in_half_precision_knows_the_distance() -> None:
-    network = familiar_network()
-    new = torch.rand(6, network.embedding_size)
-    expected = network.unfamiliarity(new)
+@pytest.mark.parametrize("blood_map", [False, True])
+def test_the_artefact_in_half_precision_knows_the_distance(blood_map: bool) -> None:
+    network = familiar_network(blood_map=blood_map)
+    new = torch.from_numpy(np.stack(noise(5, seed=1)))[:, None]
+    with torch.inference_mode():
+        expected = network.encode_and_compare(new)
+        assert all(map(torch.equal, network.encode(new), expected))
 
-    scripted = torch.jit.load(io.BytesIO(network_bytes(script(network))))  # type: ignore[no-untyped-call]
+    scripted = torch.jit.load(io.BytesIO(network_bytes(script(network)))).float()  # type: ignore[no-untyped-call]
 
-    assert scripted.unfamiliarity(new).numpy() == pytest.approx(expected.numpy(), rel=1e-4)
+    with torch.inference_mode():
+        found = scripted.encode_and_compare(new)
+    for one, other in zip(found, expected, strict=True):
+        assert one.numpy() == pytest.approx(other.numpy(), rel=0.02, abs=0.02)
 
 
 def test_an_artefact_to_which_nothing_was_fitted_knows_no_distance() -> None:
-    scripted = script(HemorrhageNetwork(NetworkSpec("test_resnet", 32)))
+    scripted = script(HemorrhageNetwork(NetworkSpec("test_resnet", 32))).float()
 
-    found = scripted.unfamiliarity(torch.rand(3, 7))
+    with torch.inference_mode():
+        *_, found = scripted.encode_and_compare(torch.from_numpy(np.stack(noise(3)))[:, None])
 
     assert found.shape == (3,)
     assert found.isnan().all()
@@ -138,16 +165,14 @@ def test_an_artefact_to_which_nothing_was_fitted_knows_no_distance() -> None:
 def test_a_series_is_judged_by_the_median_of_its_slices(tmp_path: Path) -> None:
     predictor = load_predictor(write_artefact(tmp_path, 2, 5), "cpu")
     network = familiar_network()
-    blank = [np.full((64, 64), 40, np.int16)]
-    hu = [*noise(2, seed=1), *blank]
-    with torch.inference_mode():
-        seen, _, _ = network.encode(torch.from_numpy(np.stack(hu))[:, None])
-        distances = network.unfamiliarity(seen).numpy()
+    assert network.familiarity is not None
+    hu = [*noise(2, seed=1), np.full((64, 64), 40, np.int16)]
+    distances = network.familiarity.distance(torch.from_numpy(slice_statistics(network, hu)))
 
     found = predictor.predict(hu, positions(3), ignore).unfamiliarity
 
     assert distances.argmax() == 2
-    assert found == pytest.approx(np.median(distances), rel=0.02)
+    assert found == pytest.approx(np.median(distances.numpy()), rel=0.02)
 
 
 def test_weights_that_know_none_serve_without_a_score(predictor: Predictor) -> None:

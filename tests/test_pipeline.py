@@ -254,3 +254,15 @@ def test_caches_that_are_there_already_can_be_given(
     assert load_checkpoint(tmp_path / "run" / "last.pt")["caches"][0]["folder"] == str(cache)
     assert "done: cache, train" in capsys.readouterr().out
     assert same_weights(tmp_path / "run", finished / "run")
+
+
+def test_a_network_without_a_middle_is_exported_without_what_is_familiar(
+    data: Path, finished: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished / "cache", tmp_path / "cache")
+    network = ["--architecture=test_vit", "--size=64", "--epochs=1"]
+
+    pipeline.main([*command(data, tmp_path), *network])
+
+    assert load_card(tmp_path / "weights" / "falx.json").unfamiliar is None
+    assert not any(step.left(plan_of(data, tmp_path, *network)) for step in STEPS)

@@ -113,15 +113,23 @@ class Backbone(nn.Module):
         TrainingError
             One is missing.
         """
-        stages: Any = getattr(self.network, "feature_info", [])
-        # Of several stages of one size, the last knows most.
-        of_reduction = {stage["reduction"]: (i, stage["num_chs"]) for i, stage in enumerate(stages)}
-        if self.is_tokens or self.is_channels_last or not of_reduction.keys() >= {*_REDUCTIONS}:
+        of_reduction = self._stage_of_reduction()
+        if not self.has_pyramid():
             raise TrainingError(
                 "This network has no features of an eighth, a 16th and a 32nd of the input's side, "
-                "which a map of blood is made from: leave out --map-weight."
+                "which a map of blood and what is familiar are made from: leave out --map-weight."
             )
         return [of_reduction[reduction] for reduction in _REDUCTIONS]
+
+    def has_pyramid(self) -> bool:
+        """Whether there are features of all sizes of a pyramid."""
+        is_of_maps = not (self.is_tokens or self.is_channels_last)
+        return is_of_maps and self._stage_of_reduction().keys() >= {*_REDUCTIONS}
+
+    def _stage_of_reduction(self) -> dict[int, tuple[int, int]]:
+        """Reduction to index and channels of the last of timm's stages of that size."""
+        stages: Any = getattr(self.network, "feature_info", [])
+        return {stage["reduction"]: (i, stage["num_chs"]) for i, stage in enumerate(stages)}
 
 
 def create_timm(architecture: str, channels: int, input_size: int) -> nn.Module:

@@ -8,16 +8,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from model.architecture.familiarity import Familiarity, channel_statistics
 from model.dicom.eligibility import judge_series
 from model.evaluation.metrics import auc
-from model.evaluation.predictions import predict_series
 from model.evaluation.unfamiliar_examples import ExampleSeries
+from model.slice_batches import input_batches
 from model.unfamiliar import Examples
 
 if TYPE_CHECKING:
     from model.network import HemorrhageNetwork
 
 Slice = NDArray[np.int16]
+
+_BATCH: Final = 8
 
 BLEEDING: Final = "head of a test patient, bleeding"
 NOT_BLEEDING: Final = "head of a test patient, not bleeding"
@@ -35,28 +38,55 @@ class Scored:
     refused_before: bool
 
 
-def series_unfamiliarity(network: "HemorrhageNetwork", hu: Sequence[Slice]) -> float:
-    """Score a series as service does: the median of its slices' `unfamiliarity`.
+def slice_statistics(network: "HemorrhageNetwork", hu: Sequence[Slice]) -> NDArray[np.float32]:
+    """The statistics float32[S, 2 C] of a series' slices that `Familiarity` compares.
 
     Parameters
     ----------
     network
-        With a `Familiarity`, in evaluation mode.
+        In evaluation mode.
     hu
-        S >= 1 slices int16[H, W], upward.
+        S >= 1 slices int16[H, W], upward; their shapes may differ.
+
+    Raises
+    ------
+    TrainingError
+        The network has no features of a 16th of the input's side.
     """
-    _, _, embeddings = predict_series(network, hu, np.zeros(len(hu), np.float32))
     device = next(network.parameters()).device
+    found = []
     with torch.inference_mode():
-        distances = network.unfamiliarity(torch.from_numpy(embeddings).float().to(device))
-    return float(np.median(distances.cpu().numpy()))
+        for batch in input_batches(hu, network.slices_per_input, _BATCH):
+            network_input = network.preprocess(torch.from_numpy(batch).to(device))
+            _, _, sixteenth, _ = network.encoder.pyramid(network_input)
+            found.append(channel_statistics(sixteenth).cpu().numpy())
+    return np.concatenate(found)
 
 
-def score(network: "HemorrhageNetwork", examples: Iterable[ExampleSeries]) -> Iterator[Scored]:
+def series_unfamiliarity(
+    network: "HemorrhageNetwork", familiarity: Familiarity, hu: Sequence[Slice]
+) -> float:
+    """Score a series as service does: the median of its slices' distances.
+
+    Parameters
+    ----------
+    network, hu
+        As of `slice_statistics`.
+    familiarity
+        Fitted to this network, on the CPU.
+    """
+    statistics = torch.from_numpy(slice_statistics(network, hu))
+    return float(np.median(familiarity.distance(statistics).numpy()))
+
+
+def score(
+    network: "HemorrhageNetwork", familiarity: Familiarity, examples: Iterable[ExampleSeries]
+) -> Iterator[Scored]:
     """Score examples, and judge them by their pixels."""
     for one in examples:
         judged = judge_series(one.hu, [one.spacing_mm] * len(one.hu))
-        yield Scored(one.kind, series_unfamiliarity(network, one.hu), not judged.eligible)
+        found = series_unfamiliarity(network, familiarity, one.hu)
+        yield Scored(one.kind, found, not judged.eligible)
 
 
 def measure_examples(

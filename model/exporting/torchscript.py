@@ -13,13 +13,13 @@ def script(network: HemorrhageNetwork, *, half: bool = True) -> torch.jit.Script
     """Compile the network for slices of every number and shape.
 
     Only the elementwise windowing is traced, everything with shapes in it is scripted; but for
-    the encoder of a network with a map of blood, whose steps on the way timm gives to Python
-    alone: its input has one size, and any number of slices. The network is used up: both are
-    replaced, and its weights are rounded if they are to be in half precision.
+    the encoder of a network with a map of blood or a familiarity, whose steps on the way timm gives
+    to Python alone: its input has one size, and any number of slices. The network is used up: both
+    are replaced, and its weights are rounded if they are to be in half precision.
     """
     network.eval()
     with torchscript_deprecation_ignored():
-        if network.blood_map is not None:
+        if network.blood_map is not None or network.familiarity is not None:
             network.encoder = _traced(network)  # type: ignore[assignment]
         network.preprocess.windows = torch.jit.trace(  # type: ignore[no-untyped-call]
             network.preprocess.windows, torch.zeros(2, 8, 8)

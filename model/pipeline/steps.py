@@ -219,11 +219,14 @@ def do_robustness(plan: Plan) -> None:
 
 
 def familiarity_left(plan: Plan) -> str:
-    """Whether what is familiar was fitted to the calibrated weights."""
+    """Whether what is familiar was fitted to the calibrated weights, where that is possible."""
+    path = plan.run / fit_familiarity.UNFAMILIAR_FILE
+    if not path.exists():
+        return "not fitted" if load_trained(plan.run).network.encoder.has_pyramid() else ""
+    fitted = json.loads(path.read_text())
     try:
-        fitted = json.loads((plan.run / fit_familiarity.UNFAMILIAR_FILE).read_text())
         calibration = evaluate.read_calibration(plan.run)
-    except (OSError, ValueError, TrainingError):
+    except TrainingError:
         return "not fitted"
     same = all(fitted[fact] == calibration[fact] for fact in ("weights", "input_size"))
     return "" if same else "fitted to other weights"
@@ -242,13 +245,14 @@ def export_left(plan: Plan) -> str:
     except (OSError, ValueError):
         return "not written"
     measured = json.loads((plan.run / evaluate.EVALUATION_FILE).read_text())
-    fitted = json.loads((plan.run / fit_familiarity.UNFAMILIAR_FILE).read_text())
+    path = plan.run / fit_familiarity.UNFAMILIAR_FILE
+    fitted = json.loads(path.read_text())["warn_from"] if path.exists() else None
     familiar = (card.get("unfamiliar") or {}).get("warn_from")
     calibration = evaluate.read_calibration(plan.run)
     steady = export.read_robustness(plan.run, calibration)
     located = export.read_localisation(plan.run, calibration)
     told = (card["sha256"], card["version"], card["training"]["note"], card["metrics"], familiar)
-    wanted = (digest, plan.version, plan.note, measured["metrics"], fitted["warn_from"])
+    wanted = (digest, plan.version, plan.note, measured["metrics"], fitted)
     tried = (card.get("robustness"), card.get("localisation"))
     return "" if (told, tried) == (wanted, (steady, located)) else "of another run, version or note"
 

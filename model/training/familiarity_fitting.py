@@ -8,44 +8,45 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
-from torch.nn import functional
 
 from model.errors import TrainingError
 
 _MOST_AXES: Final = 64
 _LEAST_SLICES: Final = 8
-_LEAST_DEVIATION: Final = 1e-6
+_LEAST_SCALE: Final = 1e-3
+"""Of a statistic that hardly varied: then a little more counts, but not as if it were the world."""
+_LEAST_DEVIATION: Final = 1e-3
 """Of a direction in which nothing varied: then any distance along it is large, none infinite."""
 
 
-def fit_familiarity(embeddings: NDArray[np.floating]) -> dict[str, Tensor]:
+def fit_familiarity(statistics: NDArray[np.floating]) -> dict[str, Tensor]:
     """Fit the buffers of `model.architecture.familiarity.Familiarity`.
 
     Parameters
     ----------
-    embeddings
-        float[N, D], of the slices that were learnt from.
+    statistics
+        float[N, 2 C], `channel_statistics` of the slices that were learnt from.
 
     Raises
     ------
     TrainingError
         They are too few, or some are no finite numbers.
     """
-    if len(embeddings) < _LEAST_SLICES or not np.isfinite(embeddings).all():
+    if len(statistics) < _LEAST_SLICES or not np.isfinite(statistics).all():
         raise TrainingError(
-            f"What is familiar cannot be fitted to {len(embeddings)} embeddings: it needs "
-            f"{_LEAST_SLICES} or more, all of them finite numbers."
+            f"What is familiar cannot be fitted to {len(statistics)} slices: it needs "
+            f"{_LEAST_SLICES} or more, whose features are all finite numbers."
         )
-    size = embeddings.shape[1]
-    scaled = functional.layer_norm(torch.from_numpy(embeddings).double(), [size])
-    mean = scaled.mean(dim=0)
-    away = scaled - mean
+    seen = torch.from_numpy(statistics).double()
+    mean, scale = seen.mean(dim=0), seen.std(dim=0).clamp(min=_LEAST_SCALE)
+    away = (seen - mean) / scale
     variances, directions = torch.linalg.eigh(away.T @ away / (len(away) - 1))
     variances, directions = variances.flip(0).clamp(min=0.0), directions.flip(1)
-    # Layer norm itself leaves one direction without variance: the rest is a mean over many.
-    count = min(_MOST_AXES, size // 2, len(away) // 4)
+    # The rest is a mean over many directions: some alone have hardly any variance.
+    count = min(_MOST_AXES, away.shape[1] // 2, len(away) // 4)
     return {
         "mean": mean.float(),
+        "scale": scale.float(),
         "axes": directions[:, :count].T.contiguous().float(),
         "deviations": variances[:count].sqrt().clamp(min=_LEAST_DEVIATION).float(),
         "rest": variances[count:].mean().sqrt().clamp(min=_LEAST_DEVIATION).float(),
