@@ -218,7 +218,7 @@ def test_without_javascript_a_reader_can_do_it_all(
 
     open_demo_study(page)
     page.get_by_role("link", name="Next").click()
-    page.get_by_role("button", name="Attention map").click()
+    page.get_by_role("button", name="Blood map").click()
 
     expect(page.locator("[data-heat]").first).to_be_visible()
     context.close()
