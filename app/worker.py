@@ -12,6 +12,7 @@ from app.config import Settings
 from app.db.models import WorkerHeartbeat, now, random_id
 from app.services import Services, open_services
 from model.predictor import Predictor, load_predictor
+from model.system.memory import keep_freed_memory
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ def run_worker(settings: Settings) -> None:
     DeviceError
         The device that is configured is not there.
     """
+    keep_freed_memory()
     services = open_services(settings)
     predictor = load_predictor(settings.model, settings.device)
     holder = random_id()

@@ -9,3 +9,5 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # NumPy's OpenBLAS spins whatever that says, and its matrices are small here: beside a training, two
 # processes that simulate made 12 slices/s with its threads and 80 without. torch has its own.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Feature maps of many megabytes in large pages (see `model.system.memory.keep_freed_memory`).
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

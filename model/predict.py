@@ -22,6 +22,7 @@ from model.finding import finding_state
 from model.labels import LABELS, by_label
 from model.notice import NOTICE
 from model.predictor import Predictor, SeriesPrediction, load_predictor
+from model.system.memory import keep_freed_memory
 from model.unfamiliar import judge_unfamiliarity
 from model.windowing import MODEL_WINDOWS, grey_lookup
 
@@ -244,4 +245,5 @@ def print_probabilities(
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     sys.exit(main())

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from model.errors import FalxError
+from model.system.memory import keep_freed_memory
 
 
 def run(main: Callable[[], None]) -> NoReturn:
     """Run a command's `main` and end the process: 0, or 1 with the reason on the error stream."""
+    keep_freed_memory()
     try:
         main()
     except FalxError as error:
