@@ -1,0 +1,109 @@
+// The one registry of keyboard commands: every page says what a command does and its usual key;
+// the user may choose other keys, which stay in this browser (localStorage, "falx.keys").
+//
+//   command("heat", { key: "h", does: "Show or hide the map", run: toggleHeat });
+//
+// `run` gets the event. A key that is held down runs a command once, unless it says `repeats`.
+// Elements marked data-command="heat" always show the command's present key.
+
+import { openDialog } from "./keys_dialog.js";
+
+const STORE = "falx.keys";
+const commands = new Map();
+let chosen = readChosen();
+
+function readChosen() {
+  try {
+    const stored = JSON.parse(localStorage.getItem(STORE) ?? "{}");
+    return Object.fromEntries(Object.entries(stored).filter(([, key]) => typeof key === "string"));
+  } catch {
+    return {}; // storage is off or was damaged: the usual keys
+  }
+}
+
+function keepChosen(keys) {
+  chosen = keys;
+  try {
+    localStorage.setItem(STORE, JSON.stringify(keys));
+  } catch {
+    // Storage is off: the choice holds until the page is left.
+  }
+  showKeys();
+}
+
+const normal = (key) => (key.length === 1 ? key.toLowerCase() : key);
+
+/** Name -> key of all commands of the page. What the user chose goes before what is usual. */
+function assigned() {
+  const takenBy = new Map();
+  const byChoice = [...commands.keys()].filter((name) => name in chosen);
+  const byCustom = [...commands.keys()].filter((name) => !(name in chosen));
+  for (const name of [...byChoice, ...byCustom]) {
+    const key = chosen[name] ?? commands.get(name).key;
+    if (!takenBy.has(key)) takenBy.set(key, name);
+  }
+  return takenBy;
+}
+
+/** Register a command; the key is a value of KeyboardEvent.key. */
+export function command(name, { key, does, run, repeats = false }) {
+  commands.set(name, { key: normal(key), does, run, repeats });
+  showKeys();
+}
+
+/** All commands of the page as { name, does, key }; key is "" where another command took it. */
+export function allCommands() {
+  const keys = new Map([...assigned()].map(([key, name]) => [name, key]));
+  return [...commands].map(([name, { does }]) => ({ name, does, key: keys.get(name) ?? "" }));
+}
+
+/** Give a command another key. Returns "" or the sentence that says why not. */
+export function remap(name, key) {
+  const wanted = normal(key);
+  if (["Escape", "Tab", "Enter", " "].includes(wanted)) {
+    return `${keyName(wanted)} belongs to the browser. Choose another key.`;
+  }
+  const owner = assigned().get(wanted);
+  if (owner && owner !== name) {
+    const does = commands.get(owner).does;
+    return `${keyName(wanted)} already means “${does}”. Choose another key, or change that one first.`;
+  }
+  keepChosen({ ...chosen, [name]: wanted });
+  return "";
+}
+
+/** Forget all choices. */
+export function useUsualKeys() {
+  keepChosen({});
+}
+
+const NAMES = { ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→", " ": "Space" };
+
+/** The key as a reader knows it. */
+export const keyName = (key) => NAMES[key] ?? (key.length === 1 ? key.toUpperCase() : key);
+
+function showKeys() {
+  for (const { name, key } of allCommands()) {
+    for (const shown of document.querySelectorAll(`[data-command="${name}"]`)) {
+      shown.textContent = key ? keyName(key) : "–";
+    }
+  }
+}
+
+// A slider or a box that is ticked is not typed into, but keeps its arrows.
+function isTyping(event) {
+  const field = event.target.closest?.("input, textarea, select, [contenteditable]");
+  if (!field) return false;
+  return !field.matches("[type=range], [type=checkbox], [type=radio]") || event.key.length > 1;
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (isTyping(event) || document.querySelector("dialog:modal")) return;
+  const found = commands.get(assigned().get(normal(event.key)));
+  if (!found) return;
+  event.preventDefault();
+  if (!event.repeat || found.repeats) found.run(event);
+});
+
+command("keys", { key: "?", does: "List all keys and change them", run: openDialog });
