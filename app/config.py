@@ -63,6 +63,8 @@ class Settings:
     """A job whose worker is silent for so long is given to another."""
     max_attempts: int = 3
     """A job that failed so often is shown as not analysed."""
+    claim_minutes: int = 30
+    """A reader who took a study and gave no verdict for so long no longer keeps it from others."""
 
     @property
     def resolved_database_url(self) -> str:
