@@ -8,8 +8,10 @@ from app.db.models import Analysis, Instance, Series, Study
 from app.db.session import Database
 from app.jobs import OPEN
 from app.slices import ordered_instances
+from app.viewer_state import slice_state
 from app.worklist import NOT_ANALYSED
 from model.artifact import BLOOD_MAP
+from model.dicom.series import SeriesGeometry
 from model.labels import LABELS
 
 
@@ -35,6 +37,7 @@ class StudyPage:
     study: Study
     series: Series | None
     instances: list[Instance]
+    geometry: SeriesGeometry | None
     position: int
     """Index into `instances` of the slice in view, 0 for the lowest."""
     label: str
@@ -86,19 +89,21 @@ class StudyPage:
 
     @cached_property
     def strip(self) -> list[dict[str, Any]]:
-        """Each slice as the viewer needs it: picture id and probabilities."""
+        """Each slice as the viewer needs it (`slice_state`)."""
         by_instance = {r.instance_id: r for r in self.analysis.slices} if self.analysis else {}
-        strip = []
-        for instance in self.instances:
-            result = by_instance.get(instance.id)
-            strip.append(
-                {
-                    "instance": instance.id,
-                    "heat_position": result.position if result else None,
-                    "probabilities": result.probabilities if result else None,
-                }
-            )
-        return strip
+        return [slice_state(one, by_instance.get(one.id)) for one in self.instances]
+
+    @property
+    def viewer(self) -> dict[str, Any]:
+        """All that the viewer needs of the page, as JSON."""
+        return {
+            "slices": self.strip,
+            "position": self.position,
+            "tilt_degrees": round(self.geometry.tilt_degrees, 1) if self.geometry else 0,
+            "label": self.label,
+            "heat": self.heat,
+            "analysis": self.analysis.id if self.analysis and self.analysed else None,
+        }
 
 
 def study_page(
@@ -131,6 +136,7 @@ def study_page(
         study=study,
         series=series,
         instances=instances,
+        geometry=geometry,
         position=position,
         label=label,
         analysis=analysis,

@@ -4,9 +4,8 @@
 //   command("heat", { key: "h", does: "Show or hide the map", run: toggleHeat });
 //
 // `run` gets the event. A key that is held down runs a command once, unless it says `repeats`.
-// Elements marked data-command="heat" always show the command's present key.
-
-import { openDialog } from "./keys_dialog.js";
+// Elements marked data-command="heat" always show the command's present key, and a click on one
+// marked data-runs="heat" does what the key does.
 
 const STORE = "falx.keys";
 const commands = new Map();
@@ -106,4 +105,13 @@ document.addEventListener("keydown", (event) => {
   if (!event.repeat || found.repeats) found.run(event);
 });
 
-command("keys", { key: "?", does: "List all keys and change them", run: openDialog });
+document.addEventListener("click", (event) => {
+  const name = event.target.closest("[data-runs]")?.dataset.runs;
+  commands.get(name)?.run(event);
+});
+
+command("keys", {
+  key: "?",
+  does: "List all keys and change them",
+  run: () => import("./keys_dialog.js").then(({ openDialog }) => openDialog()),
+});

@@ -1,4 +1,4 @@
-"""Pictures of slices: windows and heat maps as PNG, which the browser keeps."""
+"""Slices: windows and heat maps as PNG, and Hounsfield units; the browser keeps them."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from flask import Blueprint, Response, abort, request
 from flask_login import login_required
 
 from app.db.models import Analysis, Instance, SliceResult
-from app.render import full_heat, heat_png, window_png
+from app.render import full_heat, heat_png, hu_gzip, window_png
 from app.storage import HEAT, HU
 from app.views.context import services
 from model.labels import LABELS
@@ -24,10 +24,28 @@ def window_picture(instance_id: str, window: str) -> Response:
     preset = PRESETS.get(window) or abort(404)
     with services().database.read() as session:
         instance = session.get(Instance, instance_id) or abort(404)
-    return _kept_picture(
+    return _kept(
         f"{instance.id}-{preset}",
+        "image/png",
         lambda: window_png(services().storage.read_array(HU, instance.id), preset),
     )
+
+
+@blueprint.get("/instances/<instance_id>/hu")
+@login_required
+def hounsfield_units(instance_id: str) -> Response:
+    """A slice as 16-bit little-endian HU, row after row, for the viewer; compressed by gzip."""
+    with services().database.read() as session:
+        instance = session.get(Instance, instance_id) or abort(404)
+    answer = _kept(
+        f"{instance.id}-hu",
+        "application/octet-stream",
+        lambda: hu_gzip(services().storage.read_array(HU, instance.id)),
+    )
+    answer.headers["Content-Encoding"] = "gzip"
+    answer.headers["X-Rows"] = str(instance.rows)
+    answer.headers["X-Columns"] = str(instance.columns)
+    return answer
 
 
 @blueprint.get("/analyses/<analysis_id>/heat/<int(max=99999):position>/<label>.png")
@@ -46,16 +64,16 @@ def heat_picture(analysis_id: str, position: int, label: str) -> Response:
         full = full_heat(heat, analysis.heat)
         return heat_png(heat[position], full, instance.rows, instance.columns)
 
-    return _kept_picture(f"{analysis.id}-{position}-{label}", draw)
+    return _kept(f"{analysis.id}-{position}-{label}-opaque", "image/png", draw)
 
 
-def _kept_picture(tag: str, draw: Callable[[], bytes]) -> Response:
-    """The picture, kept by this reader's browser: what it shows never changes."""
-    response = Response(mimetype="image/png")
+def _kept(tag: str, mimetype: str, make: Callable[[], bytes]) -> Response:
+    """What `make` returns, kept by this reader's browser: it never changes."""
+    response = Response(mimetype=mimetype)
     response.set_etag(tag)
     response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
     if request.if_none_match.contains(tag):
         response.status_code = 304
         return response
-    response.set_data(draw())
+    response.set_data(make())
     return response
