@@ -7,7 +7,8 @@ from sqlalchemy import Select, case, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.sql.base import ExecutableOption
 
-from app.db.models import Analysis, Job, Review, Series, Study
+from app.db.models import Analysis, Job, Series, Study
+from app.verdicts import reviewed_at
 from model.finding import FLAGGED, INDETERMINATE, NOT_FLAGGED
 
 NOT_ANALYSED, WAITING, ANALYSING = "not analysed", "waiting", "analysing"
@@ -102,9 +103,7 @@ def refresh_study(session: Session, study_id: str) -> None:
     reasons += [job.error for job in jobs if job.state == "failed"]
     study.state_reason = " ".join(reasons)
     study.state = _study_state(findings, [job.state for job in jobs])
-    study.reviewed_at = session.scalar(
-        select(func.max(Review.created_at)).where(Review.study_id == study_id)
-    )
+    study.reviewed_at = reviewed_at(session, study_id)
 
 
 def _findings(analysis: Analysis) -> list[str]:
