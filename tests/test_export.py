@@ -1,8 +1,6 @@
 """The exported file is the network, and no card is written without metrics and provenance."""
 
 import copy
-import hashlib
-import io
 import json
 import shutil
 from collections.abc import Callable
@@ -25,7 +23,6 @@ from model.artifact import ModelCard, load_card, load_network
 from model.errors import TrainingError
 from model.evaluation.disturbances import DISTURBANCES
 from model.exporting.provenance import other_weights
-from model.exporting.torchscript import network_bytes, script
 from model.golden import CPU_TOLERANCE, compare_with_golden, golden_inputs, read_golden
 from model.labels import LABELS
 from model.measured import FIGURE_NAMES
@@ -67,54 +64,14 @@ def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     path.write_text(json.dumps(content))
 
 
-def slices(count: int, rows: int, columns: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(rows)
-    return torch.randint(-1000, 1000, (count, rows, columns), generator=generator).to(torch.int16)
-
-
-# -------------------------------------------------------------------------------------- the script
-
-
-def test_the_script_is_the_network_for_every_number_and_shape_of_slices() -> None:
-    torch.manual_seed(0)
-    network = HemorrhageNetwork(SPEC).eval()
-    inputs = [slices(1, 64, 64), slices(3, 96, 96), slices(2, 80, 50)]
-    with torch.inference_mode():
-        expected = [network(hu, torch.zeros(len(hu))) for hu in inputs]
-
-    content = io.BytesIO(network_bytes(script(network)))
-    scripted = torch.jit.load(content).float()  # type: ignore[no-untyped-call]
-
-    for hu, (logits, heat) in zip(inputs, expected, strict=True):
-        found_logits, found_heat = scripted(hu, torch.zeros(len(hu)))
-        # Weights are rounded to half precision: 11 bits.
-        assert torch.allclose(found_logits, logits, atol=0.02)
-        assert torch.allclose(found_heat, heat, atol=0.05)
-
-
-def test_the_same_module_gives_the_same_bytes() -> None:
-    scripted = script(HemorrhageNetwork(SPEC))
-
-    first, second = (network_bytes(scripted) for _ in range(2))
-
-    assert hashlib.sha256(first).digest() == hashlib.sha256(second).digest()
-
-
-def test_weights_outside_half_precision_are_not_exported_in_it() -> None:
-    torch.manual_seed(0)
-    network = HemorrhageNetwork(SPEC).eval()
-    network.head.bias.data[:] = 1e6
-
-    with pytest.raises(TrainingError, match="export with --precision single"):
-        export.compiled(network, half=True)
-
-
 # ------------------------------------------------------------------------------------ the artefact
 
 
 def test_an_export_is_an_artefact_that_serves_what_the_run_says(run: Path, tmp_path: Path) -> None:
     trained = load_trained(run)
-    hu = slices(5, 64, 64)
+    hu = torch.randint(-1000, 1000, (5, 64, 64), generator=torch.Generator().manual_seed(1)).to(
+        torch.int16
+    )
     z_mm = torch.arange(5) * 5.0
     with torch.inference_mode():
         expected, _ = trained.network(hu, z_mm)
@@ -311,7 +268,9 @@ def test_an_export_in_single_precision_serves_too(run: Path, tmp_path: Path) -> 
 
     half, single = (tmp_path / name / "falx.pt" for name in ("half", "single"))
     assert single.stat().st_size > 1.2 * half.stat().st_size
-    logits, _ = load_network(single, card, "cpu")(slices(1, 64, 64), torch.zeros(1))
+    logits, _ = load_network(single, card, "cpu")(
+        torch.zeros(1, 64, 64, dtype=torch.int16), torch.zeros(1)
+    )
     assert logits.shape == (1, len(LABELS))
 
 
@@ -332,6 +291,15 @@ def test_a_full_disk_leaves_the_old_artefact(tmp_path: Path) -> None:
         export.write_pair({network: b"new", card: b"new"})
 
     assert (network.read_bytes(), card.read_bytes()) == (b"old", b"old")
+
+
+def test_weights_outside_half_precision_are_not_exported_in_it() -> None:
+    torch.manual_seed(0)
+    network = HemorrhageNetwork(SPEC).eval()
+    network.head.bias.data[:] = 1e6
+
+    with pytest.raises(TrainingError, match="export with --precision single"):
+        export.compiled(network, half=True)
 
 
 # ---------------------------------------------------------------------------------- what is refused

@@ -1,6 +1,7 @@
 """A network as a TorchScript file: everything in one artefact, without Python code of its own."""
 
 import io
+import zipfile
 
 import torch
 
@@ -45,8 +46,16 @@ def _traced(network: HemorrhageNetwork) -> torch.jit.ScriptModule:
 
 
 def network_bytes(scripted: torch.jit.ScriptModule) -> bytes:
-    """Serialise a TorchScript module; the same module gives the same bytes."""
-    buffer = io.BytesIO()
+    """Serialise a TorchScript module; the same module gives the same bytes, wherever it was made.
+
+    TorchScript keeps beside each file of code which line of Python it came from, with the path on
+    the machine that compiled it: that is left out.
+    """
+    whole, bare = io.BytesIO(), io.BytesIO()
     with torchscript_deprecation_ignored():
-        torch.jit.save(scripted, buffer)
-    return buffer.getvalue()
+        torch.jit.save(scripted, whole)
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(bare, "w") as target:
+        for entry in source.infolist():
+            if not entry.filename.endswith(".debug_pkl"):
+                target.writestr(entry, source.read(entry))
+    return bare.getvalue()
