@@ -26,6 +26,7 @@ from app.views import (
     images,
     model_facts,
     review,
+    settings,
     upload,
     worklist,
 )
@@ -124,7 +125,7 @@ def _ask_for_login() -> ResponseReturnValue:
 
 
 def _register_views(app: Flask) -> None:
-    for module in (account, admin, images, model_facts, review, upload, worklist):
+    for module in (account, admin, images, model_facts, review, settings, upload, worklist):
         app.register_blueprint(module.blueprint)
     interface = Api(app)
     interface.register_blueprint(api.blueprint)

@@ -1,11 +1,11 @@
 """The forms of the clinic, each checked on the server with CSRF protection."""
 
-from typing import Final
-
 from flask_wtf import FlaskForm
 from wtforms import (
+    BooleanField,
     Form,
     FormField,
+    HiddenField,
     MultipleFileField,
     PasswordField,
     SelectField,
@@ -17,19 +17,9 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, EqualTo, Length, Regexp
 
 from app.auth import MIN_PASSWORD_LENGTH, READER, ROLES
+from app.statement import Statement, regions_from, slice_verdicts_from
+from app.verdicts import ABSENT, IMPRESSIONS, PRESENT, REASONS, VERDICTS
 from model.labels import LABELS
-
-VERDICTS: Final = ("agree", "disagree", "present", "absent")
-REASONS: Final = (
-    "calcification",
-    "artefact",
-    "motion",
-    "old blood",
-    "post-operative",
-    "contrast",
-    "wrong slice",
-    "other",
-)
 
 _password_rules = (
     DataRequired(),
@@ -88,10 +78,11 @@ def _choices(none: str, values: tuple[str, ...]) -> list[SelectChoice]:
 
 
 class VerdictForm(Form):
-    """What the clinician says of one label."""
+    """What the reader says of one label: of the series, and of the slice in view."""
 
     verdict = SelectField("Verdict", choices=_choices("no statement", VERDICTS), default="")
     reason = SelectField("Reason", choices=_choices("no reason", REASONS), default="")
+    here = SelectField("This slice", choices=_choices("–", (PRESENT, ABSENT)), default="")
 
 
 def _review_form() -> type[FlaskForm]:
@@ -100,18 +91,68 @@ def _review_form() -> type[FlaskForm]:
 
 
 class ReviewForm(_review_form()):  # type: ignore[misc]  # one field a label, from the one list
-    """The clinician's verdict on a study, label by label."""
+    """The reader's verdict on a study, label by label, slice by slice."""
 
+    instance = HiddenField("Slice in view")
+    slice_verdicts = HiddenField("Statements on slices")
+    regions = HiddenField("Marked regions")
     comment = TextAreaField("Comment", [Length(max=4000)])
     submit = SubmitField("Save verdict")
 
-    def verdicts(self) -> dict[str, str]:
-        """Label -> verdict, for the labels on which something was said."""
-        said = {label: self[label].form.verdict.data for label in LABELS}
-        return {label: verdict for label, verdict in said.items() if verdict}
+    def statement(self) -> Statement:
+        """All that was said.
 
-    def reasons(self) -> dict[str, str]:
-        """Label -> reason code, for the labels with a verdict and a reason."""
-        verdicts = self.verdicts()
-        given = {label: self[label].form.reason.data for label in LABELS}
-        return {label: r for label, r in given.items() if r and label in verdicts}
+        Raises
+        ------
+        StatementError
+            What was said of slices or regions is not in its form.
+        """
+        return Statement(
+            verdicts=self._chosen("verdict"),
+            reasons=self._chosen("reason"),
+            slice_verdicts=self._slice_verdicts(),
+            regions=regions_from(self.regions.data or ""),
+            comment=self.comment.data or "",
+        )
+
+    def _chosen(self, name: str) -> dict[str, str]:
+        found = {label: self[label].form[name].data for label in LABELS}
+        return {label: word for label, word in found.items() if word}
+
+    def _slice_verdicts(self) -> dict[str, dict[str, str]]:
+        """What was said before of all slices, and now of the one in view."""
+        words = slice_verdicts_from(self.slice_verdicts.data or "")
+        if not self.instance.data:
+            return words
+        chosen = self._chosen("here")
+        for label in LABELS:
+            of_label = dict(words.get(label, {}))
+            of_label.pop(self.instance.data, None)
+            if label in chosen:
+                of_label[self.instance.data] = chosen[label]
+            words[label] = of_label
+        return {label: of_label for label, of_label in words.items() if of_label}
+
+
+def _impression_form() -> type[FlaskForm]:
+    words = _choices("no statement", IMPRESSIONS)
+    fields = {label: SelectField(label, choices=words, default="") for label in LABELS}
+    return type("LabelImpressions", (FlaskForm,), fields)
+
+
+class ImpressionForm(_impression_form()):  # type: ignore[misc]  # one field a label, as above
+    """What the reader thinks before he has seen the finding."""
+
+    submit = SubmitField("Store and show the finding")
+
+    def words(self) -> dict[str, str]:
+        """Label -> one of the words, for the labels on which something was said."""
+        return {label: self[label].data for label in LABELS if self[label].data}
+
+
+class SettingsForm(FlaskForm):
+    """What a site chooses."""
+
+    image_first = BooleanField("Image first")
+    second_reader = BooleanField("Second reader")
+    submit = SubmitField("Save settings")

@@ -45,6 +45,7 @@ class Base(DeclarativeBase):
         dict[str, float]: JSON(none_as_null=True),
         list[str]: JSON(none_as_null=True),
         list[float]: JSON(none_as_null=True),
+        list[dict[str, Any]]: JSON(none_as_null=True),
     }
 
 
@@ -209,24 +210,35 @@ class SliceResult(Base):
 
 
 class Review(Base):
-    """A clinician's verdict on a study. Append-only: the newest counts, the older ones stay."""
+    """What a reader stored of a study. Append-only: a row is never changed, only withdrawn."""
 
     __tablename__ = "review"
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=random_id)
     study_id: Mapped[str] = mapped_column(ForeignKey("study.id"), index=True)
+    series_id: Mapped[str | None] = mapped_column(ForeignKey("series.id"))
+    """The series that was on the screen."""
     analysis_id: Mapped[str | None] = mapped_column(ForeignKey("analysis.id"))
     """The analysis that was on the screen."""
     user_id: Mapped[str] = mapped_column(ForeignKey("user.id"))
+    kind: Mapped[str] = mapped_column(String(24), default="verdict")
+    """One of `app.verdicts.KINDS`."""
     verdicts: Mapped[dict[str, str]]
-    """Label -> agree, disagree, present or absent."""
+    """Label -> agree, disagree, present or absent; in a first impression, one of its words."""
     reasons: Mapped[dict[str, str]]
     """Label -> reason code."""
+    slice_verdicts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Label -> {instance id: present or absent}."""
+    regions: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    """Ellipses in their boxes: instance, label, x0, y0, x1, y1 in pixels of the slice."""
     comment: Mapped[str] = mapped_column(Text)
+    withdraws: Mapped[str | None] = mapped_column(ForeignKey("review.id"))
+    """The verdict that this row takes back."""
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     study: Mapped[Study] = relationship(back_populates="reviews")
     user: Mapped[User] = relationship()
+    analysis: Mapped[Analysis | None] = relationship()
 
 
 class Upload(Base):

@@ -1,14 +1,17 @@
 """The results of a study as JSON. The OpenAPI file at /api/openapi.json is made from this code."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import abort
-from flask_login import login_required
+from flask_login import current_user, login_required
 from flask_smorest import Blueprint
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
+from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from app.db.models import Analysis, SliceResult, Study
+from app.db.models import Analysis, Instance, Review, SliceResult, Study
+from app.verdicts import KINDS, finding_hidden, reviews_of, shown_to
 from app.views.context import services
 from app.worklist import latest_analyses, load_study
 from model.notice import NOTICE
@@ -16,13 +19,36 @@ from model.notice import NOTICE
 blueprint = Blueprint("api", __name__, url_prefix="/api", description="Results")
 
 
-class ReviewSchema(Schema):
-    """A clinician's verdict; the newest comes first and counts."""
+class RegionSchema(Schema):
+    """An ellipse that a reader marked, in the box of these corners; pixels from the upper left."""
 
+    sop_instance_uid = fields.String(required=True)
+    label = fields.String(required=True)
+    x0 = fields.Float(required=True)
+    y0 = fields.Float(required=True)
+    x1 = fields.Float(required=True)
+    y1 = fields.Float(required=True)
+
+
+class ReviewSchema(Schema):
+    """What a reader stored, the newest first. Of each reader's verdicts the newest counts."""
+
+    id = fields.String(required=True)
+    kind = fields.String(required=True, validate=validate.OneOf(KINDS))
+    withdraws = fields.String(
+        allow_none=True, metadata={"description": "Id of the verdict that this one takes back"}
+    )
     created_at = fields.AwareDateTime(required=True)
     username = fields.String(required=True, attribute="user.username")
     verdicts = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     reasons = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    slice_verdicts = fields.Dict(
+        keys=fields.String(),
+        values=fields.Dict(keys=fields.String(), values=fields.String()),
+        required=True,
+        metadata={"description": "Label to SOP Instance UID to present or absent"},
+    )
+    regions = fields.List(fields.Nested(RegionSchema), required=True)
     comment = fields.String(required=True)
 
 
@@ -83,8 +109,15 @@ class StudySchema(Schema):
     patient_id = fields.String(required=True)
     simulated = fields.Boolean(required=True)
     received_at = fields.AwareDateTime(required=True)
-    state = fields.String(required=True)
-    state_reason = fields.String(required=True)
+    finding_hidden = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "Whether this site reads the image first and you have not yet: then "
+            "states, analyses and verdicts are left out"
+        },
+    )
+    state = fields.String(required=True, allow_none=True)
+    state_reason = fields.String(required=True, allow_none=True)
     series = fields.List(fields.Nested(SeriesSchema), required=True)
     reviews = fields.List(fields.Nested(ReviewSchema), required=True)
 
@@ -98,13 +131,56 @@ def study(study_id: str) -> dict[str, Any]:
     """The result of a study: every series' probabilities and the verdicts."""
     with services().database.read() as session:
         found = load_study(session, study_id) or abort(404)
-        return {
+        hidden = finding_hidden(session, study_id, current_user.id)
+        reviews = shown_to(session, reviews_of(session, study_id), current_user.id)
+        answer = {
             "notice": NOTICE,
             **{key: getattr(found, key) for key in _STUDY_FACTS},
+            "finding_hidden": hidden,
             "series": _series(session, found),
-            "reviews": found.reviews,
+            "reviews": _reviews(session, reviews),
         }
+    return {**answer, **_hidden(answer)} if hidden else answer
 
+
+def _hidden(answer: dict[str, Any]) -> dict[str, Any]:
+    """What stands in the place of all that tells the finding."""
+    series = [{**one, "analysis": None} for one in answer["series"]]
+    return {"state": None, "state_reason": None, "series": series, "reviews": []}
+
+
+def _reviews(session: Session, reviews: Sequence[Review]) -> list[dict[str, Any]]:
+    """The rows, the newest first; slices by the names that they have outside of Falx."""
+    named = {i for row in reviews for words in row.slice_verdicts.values() for i in words}
+    named |= {region["instance"] for row in reviews for region in row.regions}
+    found = session.execute(
+        select(Instance.id, Instance.sop_instance_uid).where(Instance.id.in_(named))
+    )
+    uids = {row.id: row.sop_instance_uid for row in found}
+    return [_review(row, uids) for row in reversed(reviews)]
+
+
+def _review(row: Review, uids: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        **{key: getattr(row, key) for key in _REVIEW_FACTS},
+        "slice_verdicts": {
+            label: {uids[instance]: word for instance, word in words.items()}
+            for label, words in row.slice_verdicts.items()
+        },
+        "regions": [{**one, "sop_instance_uid": uids[one["instance"]]} for one in row.regions],
+    }
+
+
+_REVIEW_FACTS = (
+    "id",
+    "kind",
+    "withdraws",
+    "created_at",
+    "user",
+    "verdicts",
+    "reasons",
+    "comment",
+)
 
 _STUDY_FACTS = (
     "id",

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 from flask import Blueprint, Response, abort, request
-from flask_login import login_required
+from flask_login import current_user, login_required
 
-from app.db.models import Analysis, Instance, SliceResult
+from app.db.models import Analysis, Instance, Series, SliceResult
 from app.render import full_heat, heat_png, hu_gzip, window_png
 from app.storage import HEAT, HU
+from app.verdicts import finding_hidden
 from app.views.context import services
 from model.labels import LABELS
 from model.windowing import DISPLAY_PRESETS
@@ -56,6 +57,9 @@ def heat_picture(analysis_id: str, position: int, label: str) -> Response:
         abort(404)
     with services().database.read() as session:
         analysis = session.get(Analysis, analysis_id) or abort(404)
+        series = session.get_one(Series, analysis.series_id)
+        if finding_hidden(session, series.study_id, current_user.id):
+            abort(403)
         result = session.get(SliceResult, (analysis_id, position)) or abort(404)
         instance = session.get_one(Instance, result.instance_id)
 

@@ -1,15 +1,37 @@
 """The review page: a study's slices beside the model's probabilities, and the reader's verdict."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_login import current_user, login_required
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response
 
-from app.db.models import Analysis, Review, Study, random_id
-from app.forms import ReviewForm
+from app import claims
+from app.db.models import Analysis, Review, Series, Study
+from app.forms import ActionForm, ImpressionForm, ReviewForm
+from app.slices import ordered_instances
+from app.statement import Statement, StatementError, problems, with_rest_absent
 from app.study_page import study_page
+from app.verdict_panel import slice_places, verdict_panel
+from app.verdicts import (
+    ADJUDICATION,
+    AGREE,
+    DISAGREE,
+    FIRST_IMPRESSION,
+    IMPRESSION_SKIPPED,
+    REASONS,
+    VERDICT,
+    WITHDRAWAL,
+    finding_hidden,
+    in_force,
+    may_adjudicate,
+    reviews_of,
+    shown_to,
+    standing,
+)
 from app.views.context import services
 from app.views.images import PRESETS
 from app.worklist import latest_analyses, load_study, refresh_study
@@ -22,7 +44,7 @@ blueprint = Blueprint("review", __name__)
 @login_required
 def study(study_id: str) -> str:
     """A study at one slice of one series."""
-    return _render(study_id, ReviewForm(formdata=None))
+    return _render(study_id)
 
 
 @blueprint.post("/studies/<study_id>/reviews")
@@ -31,45 +53,104 @@ def save(study_id: str) -> Response | tuple[str, int]:
     """Keep the reader's verdict; the earlier ones stay."""
     form = ReviewForm()
     if not form.validate_on_submit():
-        return _render(study_id, form), 400
-    if not form.verdicts() and not form.comment.data:
-        flash("Nothing was said: choose a verdict for a label, or write a comment.", "error")
-        return _render(study_id, form), 400
-    analysis_id = _shown_analysis(study_id)
-    with services().database.write() as session:
-        found = session.get(Study, study_id) or abort(404)
-        session.add(
-            Review(
-                id=random_id(),
-                study_id=found.id,
-                analysis_id=analysis_id,
-                user_id=current_user.id,
-                verdicts=form.verdicts(),
-                reasons=form.reasons(),
-                comment=form.comment.data or "",
-            )
-        )
-        session.flush()
-        refresh_study(session, found.id)
+        return _render(study_id, form, _form_problems(form)), 400
+    analysis, series = _shown(study_id)
+    states = analysis.states if analysis else None
+    try:
+        statement = _with_shortcut(form.statement(), states)
+    except StatementError as problem:
+        return _render(study_id, form, [str(problem)]), 400
+    if statement.empty:
+        wanted = "Nothing was said: choose a verdict for a label, or write a comment."
+        return _render(study_id, form, [wanted]), 400
+    instances = ordered_instances(services().database, series.id)[0] if series else []
+    found = problems(statement, states, slice_places(instances))
+    if found:
+        return _render(study_id, form, found), 400
+    _keep(
+        _row(study_id, _wanted_kind(study_id, series), statement, analysis=analysis, series=series)
+    )
     flash("The verdict is saved.", "success")
-    return redirect(url_for("review.study", **_place(study_id)), code=303)
+    return _back(study_id)
 
 
-def _render(study_id: str, form: ReviewForm) -> str:
+@blueprint.post("/studies/<study_id>/reviews/undo")
+@login_required
+def undo(study_id: str) -> Response:
+    """Withdraw the reader's newest verdict that still holds; both rows stay."""
+    _checked()
+    with services().database.write() as session:
+        _locked(session, study_id)
+        mine = [r for r in in_force(reviews_of(session, study_id)) if r.user_id == current_user.id]
+        if mine:
+            row = _row(study_id, WITHDRAWAL, Statement({}))
+            row.withdraws, row.series_id = mine[-1].id, mine[-1].series_id
+            _add(session, row)
+    if mine:
+        flash("Your last verdict is withdrawn. It stays in the history.", "success")
+    else:
+        flash("There is no verdict of yours to withdraw.", "error")
+    return _back(study_id)
+
+
+@blueprint.post("/studies/<study_id>/impression")
+@login_required
+def impression(study_id: str) -> Response | tuple[str, int]:
+    """Keep what the reader thinks before he has seen the finding, and show it."""
+    form = ImpressionForm()
+    if not form.validate_on_submit():
+        return _render(study_id, problems=_form_problems(form), impression=form), 400
+    if not form.words():
+        wanted = "Nothing was said: choose a word for a label, or ask for the finding."
+        return _render(study_id, problems=[wanted], impression=form), 400
+    _keep_impression(study_id, FIRST_IMPRESSION, Statement(form.words()))
+    flash("Your first impression is stored. Here is the finding.", "success")
+    return _back(study_id)
+
+
+@blueprint.post("/studies/<study_id>/impression/skip")
+@login_required
+def skip_impression(study_id: str) -> Response:
+    """Show the finding to a reader who asks for it, and record that he did."""
+    _checked()
+    _keep_impression(study_id, IMPRESSION_SKIPPED, Statement({}))
+    return _back(study_id)
+
+
+def _render(
+    study_id: str,
+    form: ReviewForm | None = None,
+    problems: Sequence[str] = (),
+    impression: ImpressionForm | None = None,
+) -> str:
     database = services().database
     with database.read() as session:
         found = load_study(session, study_id) or abort(404)
         analyses = latest_analyses(session, study_id, selectinload(Analysis.slices))
+        reviews = reviews_of(session, study_id)
+        shown = shown_to(session, reviews, current_user.id)
+        hidden = finding_hidden(session, study_id, current_user.id)
     page = study_page(
         database,
         found,
-        analyses,
+        # Without analyses, neither series nor slice in view tell where the finding is.
+        {} if hidden else analyses,
         series_id=request.args.get("series", ""),
         number=request.args.get("slice", None, int),
         label=_shown_label(),
         heat="heat" in request.args,
     )
-    return render_template("review.html", page=page, form=form, labels=LABELS, windows=PRESETS)
+    return render_template(
+        "review.html",
+        page=page,
+        hidden=hidden,
+        impression=impression or ImpressionForm(formdata=None),
+        panel=verdict_panel(page, reviews, shown, current_user, form),
+        problems=problems,
+        labels=LABELS,
+        reasons=REASONS,
+        windows=PRESETS,
+    )
 
 
 def _shown_label() -> str:
@@ -77,15 +158,116 @@ def _shown_label() -> str:
     return label if label in LABELS else LABELS[0]
 
 
-def _place(study_id: str) -> dict[str, Any]:
-    """Where in the study the reader was, so that saving a verdict does not lose it."""
-    kept = {key: request.args[key] for key in ("series", "slice", "label") if key in request.args}
-    return {"study_id": study_id, **kept}
+def _back(study_id: str) -> Response:
+    """To where in the study the reader was, so that saving a verdict does not lose it."""
+    kept = ("series", "slice", "label", "heat")
+    place: dict[str, Any] = {key: request.args[key] for key in kept if key in request.args}
+    return redirect(url_for("review.study", study_id=study_id, **place), code=303)
 
 
-def _shown_analysis(study_id: str) -> str | None:
+def _form_problems(form: ReviewForm | ImpressionForm) -> list[str]:
+    """The form's errors as sentences, each after its field's name."""
+    told = []
+    for name, errors in form.errors.items():
+        lines = errors.values() if isinstance(errors, dict) else [errors]
+        told += [f"{form[name].label.text}: {' '.join(map(str, line))}" for line in lines]
+    return told
+
+
+def _shown(study_id: str) -> tuple[Analysis | None, Series | None]:
+    """The analysis and the series that were on the screen, if they belong to the study."""
     with services().database.read() as session:
         analysis = session.get(
             Analysis, request.form.get("analysis", ""), options=[joinedload(Analysis.series)]
         )
-    return analysis.id if analysis and analysis.series.study_id == study_id else None
+        if analysis and analysis.series.study_id != study_id:
+            analysis = None
+        series = session.get(Series, request.args.get("series", ""))
+    if series and series.study_id == study_id:
+        return (analysis if analysis and analysis.series_id == series.id else None), series
+    return analysis, analysis.series if analysis else None
+
+
+def _with_shortcut(statement: Statement, states: dict[str, str] | None) -> Statement:
+    """The statement after the button or key: agree, disagree (with a reason), the rest absent."""
+    action, _, reason = request.form.get("quick", "").partition(":")
+    if action == "rest absent":
+        return replace(statement, verdicts=with_rest_absent(statement, states))
+    if action not in (AGREE, DISAGREE):
+        return statement
+    label = _shown_label()
+    reasons = {name: why for name, why in statement.reasons.items() if name != label}
+    if reason in REASONS:
+        reasons[label] = reason
+    return replace(statement, verdicts={**statement.verdicts, label: action}, reasons=reasons)
+
+
+def _wanted_kind(study_id: str, series: Series | None) -> str:
+    """Verdict, or adjudication where it was asked for; 403 unless the user may settle this."""
+    if request.form.get("kind") != ADJUDICATION:
+        return VERDICT
+    with services().database.read() as session:
+        shown = shown_to(session, reviews_of(session, study_id), current_user.id)
+    here = standing(shown, series.id if series else None)
+    if not may_adjudicate(here, current_user.id, current_user.role):
+        abort(403)
+    return ADJUDICATION
+
+
+def _row(
+    study_id: str,
+    kind: str,
+    statement: Statement,
+    *,
+    analysis: Analysis | None = None,
+    series: Series | None = None,
+) -> Review:
+    reasons = {
+        label: why for label, why in statement.reasons.items() if label in statement.verdicts
+    }
+    return Review(
+        study_id=study_id,
+        series_id=series.id if series else None,
+        analysis_id=analysis.id if analysis else None,
+        user_id=current_user.id,
+        kind=kind,
+        verdicts=statement.verdicts,
+        reasons=reasons,
+        slice_verdicts=statement.slice_verdicts,
+        regions=statement.regions,
+        comment=statement.comment,
+    )
+
+
+def _keep(row: Review) -> None:
+    with services().database.write() as session:
+        _locked(session, row.study_id)
+        _add(session, row)
+        claims.release(session, row.study_id)
+
+
+def _keep_impression(study_id: str, kind: str, statement: Statement) -> None:
+    """Store it beside the newest analysis of the series, which the reader has not seen."""
+    with services().database.read() as session:
+        analyses = latest_analyses(session, study_id, joinedload(Analysis.series))
+    found = analyses.get(request.args.get("series", "")) or next(iter(analyses.values()), None)
+    row = _row(study_id, kind, statement, analysis=found, series=found.series if found else None)
+    with services().database.write() as session:
+        _locked(session, study_id)
+        _add(session, row)
+
+
+def _add(session: Session, row: Review) -> None:
+    session.add(row)
+    session.flush()
+    refresh_study(session, row.study_id)
+
+
+def _locked(session: Session, study_id: str) -> Study:
+    """The study, locked until the transaction ends: what was stored of it is read in peace."""
+    return session.get(Study, study_id, with_for_update=True) or abort(404)
+
+
+def _checked() -> None:
+    if not ActionForm().validate_on_submit():
+        abort(400)

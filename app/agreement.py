@@ -1,0 +1,122 @@
+"""How far model and readers agree: in per cent, and beyond what chance would bring."""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from app.db.models import Review
+from app.verdicts import FIRST_IMPRESSION, of_impression, of_state, said, standing
+from model.labels import LABELS
+
+Pair = tuple[str, str]
+"""What two raters said of the same thing: present or absent."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Of `n` things that two raters judged, the share judged alike, 0..1, and Cohen's kappa.
+
+    `share` is None without anything to judge, `kappa` also where both said always the same.
+    """
+
+    n: int
+    share: float | None
+    kappa: float | None
+
+    @property
+    def in_words(self) -> str:
+        """Share and kappa with their n, as a reader reads them."""
+        if self.share is None:
+            return "nothing to compare"
+        kappa = "not defined" if self.kappa is None else f"{self.kappa:.2f}"
+        return f"{self.share:.0%} alike, kappa {kappa}, n = {self.n}".replace("%", " %")
+
+
+def agreement(pairs: Iterable[Pair]) -> Agreement:
+    """Count pairs of statements.
+
+    Cohen's kappa: (p_o - p_e) / (1 - p_e), with p_o the share judged alike and p_e the share that
+    two raters with the same habits would judge alike by chance (J. Cohen, A coefficient of
+    agreement for nominal scales, Educational and Psychological Measurement 20, 1960, 37-46).
+    """
+    rated = list(pairs)
+    n = len(rated)
+    if not n:
+        return Agreement(0, None, None)
+    observed = sum(first == second for first, second in rated) / n
+    firsts, seconds = (Counter(ratings) for ratings in zip(*rated, strict=True))
+    chance = sum(firsts[word] * seconds[word] for word in firsts) / n**2
+    return Agreement(n, observed, (observed - chance) / (1 - chance) if chance < 1 else None)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two raters' agreement on each label, over all that both judged; `raters` names them."""
+
+    raters: str
+    by_label: dict[str, Agreement]
+
+
+LabelledPairs = Sequence[tuple[str, Pair]]
+
+
+def comparisons(reviews: Sequence[Review]) -> list[Comparison]:
+    """Model and readers over many studies. Indeterminate findings and undecided words are left out.
+
+    A reader's verdict was given with the finding in view; his first impression without it.
+    """
+    studies: dict[tuple[str, str | None], list[Review]] = {}
+    for row in reviews:
+        studies.setdefault((row.study_id, row.series_id), []).append(row)
+    verdicts, impressions, readers = [], [], []
+    for (_, series_id), rows in studies.items():
+        counting = standing(rows, series_id).readers
+        verdicts += [pair for row in counting for pair in with_model(row, said(row))]
+        impressions += [
+            pair for row in _first_impressions(rows) for pair in with_model(row, _impression(row))
+        ]
+        for first, second in itertools.combinations(counting, 2):
+            readers += between(said(first), said(second))
+    return [
+        _comparison("Model and verdict", verdicts),
+        _comparison("Model and first impression", impressions),
+        _comparison("First and second reader", readers),
+    ]
+
+
+def with_model(review: Review, statements: dict[str, str]) -> LabelledPairs:
+    """The model's and the reader's word on each label on which both said one."""
+    states = (review.analysis.states if review.analysis else None) or {}
+    model = {label: of_state(state) for label, state in states.items()}
+    return between({label: word for label, word in model.items() if word}, statements)
+
+
+def between(first: dict[str, str], second: dict[str, str]) -> LabelledPairs:
+    """Both words on each label on which both said one."""
+    return [
+        (label, (first[label], second[label]))
+        for label in LABELS
+        if label in first and label in second
+    ]
+
+
+def _first_impressions(rows: Iterable[Review]) -> list[Review]:
+    """Each reader's first one: what was stored later knew the finding."""
+    first: dict[str, Review] = {}
+    for row in rows:
+        if row.kind == FIRST_IMPRESSION:
+            first.setdefault(row.user_id, row)
+    return list(first.values())
+
+
+def _impression(row: Review) -> dict[str, str]:
+    words = {label: of_impression(word) for label, word in row.verdicts.items()}
+    return {label: word for label, word in words.items() if word}
+
+
+def _comparison(raters: str, pairs: LabelledPairs) -> Comparison:
+    return Comparison(
+        raters,
+        {label: agreement(pair for name, pair in pairs if name == label) for label in LABELS},
+    )

@@ -1,0 +1,208 @@
+// The reader's verdict without losing the place: keys, the slice in view, marked regions, and
+// saving in the background. All of it is a plain form, too.
+
+import { command } from "./keys.js";
+
+const form = () => document.getElementById("verdict-form");
+const field = (name) => form().elements.namedItem(name);
+const instances = () => JSON.parse(document.getElementById("slices").textContent).slices;
+const numberOf = (instance) => instances().findIndex((one) => one.instance === instance) + 1;
+
+function stored(name, otherwise) {
+  try {
+    return JSON.parse(field(name).value || otherwise);
+  } catch {
+    return JSON.parse(otherwise); // what was sent was damaged, and the server has said so
+  }
+}
+
+// ---- statements on slices: one field holds all of them, the table shows those of the slice in view
+
+function keepHere({ dataset, value }) {
+  const all = stored("slice_verdicts", "{}");
+  const ofLabel = { ...all[dataset.here] };
+  delete ofLabel[field("instance").value];
+  if (value) ofLabel[field("instance").value] = value;
+  field("slice_verdicts").value = JSON.stringify({ ...all, [dataset.here]: ofLabel });
+  showLines();
+}
+
+function showSlice({ position, instance }) {
+  if (!form()) return;
+  const all = stored("slice_verdicts", "{}");
+  field("instance").value = instance;
+  document.getElementById("verdict-slice").textContent = position + 1;
+  for (const select of form().querySelectorAll("[data-here]")) {
+    select.value = all[select.dataset.here]?.[instance] ?? "";
+  }
+  for (const one of document.querySelectorAll(".verdict form")) {
+    const url = new URL(one.action);
+    url.searchParams.set("slice", position + 1);
+    one.action = url;
+  }
+}
+
+function lineOf(label, words) {
+  const told = ["present", "absent"].map((word) => {
+    const numbers = Object.keys(words).filter((one) => words[one] === word).map(numberOf);
+    return numbers.length ? `${word} on ${numbers.sort((a, b) => a - b).join(", ")}` : "";
+  });
+  return `${label}: ${told.filter(Boolean).join("; ")}`;
+}
+
+function showLines() {
+  const said = Object.entries(stored("slice_verdicts", "{}"));
+  const lines = said.filter(([, words]) => Object.keys(words).length);
+  const list = document.getElementById("slice-lines");
+  list.replaceChildren(...lines.map(([label, words]) => item(lineOf(label, words))));
+}
+
+function item(text, ...more) {
+  const line = document.createElement("li");
+  line.append(text, ...more);
+  return line;
+}
+
+function button(text, run) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.textContent = text;
+  made.addEventListener("click", run);
+  return made;
+}
+
+// ---- marked regions: the viewer measures one, the reader says what it is
+
+const CORNERS = ["x0", "y0", "x1", "y1"];
+
+function offerRegion({ instance, mean, area_mm2: area, ...corners }) {
+  if (!form()) return;
+  const offer = document.getElementById("region-offer");
+  const { label } = offer.dataset;
+  const size = Number.isFinite(area) ? `, ${Math.round(area)} mm²` : "";
+  const region = { instance, label };
+  for (const name of CORNERS) region[name] = corners[name];
+  offer.replaceChildren(
+    `Region on slice ${numberOf(instance)}: ${Math.round(mean)} HU${size}. `,
+    button(`Mark as ${label}`, () => {
+      offer.replaceChildren();
+      keepRegions([...stored("regions", "[]"), region]);
+    }),
+  );
+}
+
+function keepRegions(regions) {
+  field("regions").value = JSON.stringify(regions);
+  showRegions();
+}
+
+function showRegions() {
+  const regions = stored("regions", "[]");
+  const lines = regions.map(({ label, instance }, index) => {
+    const remove = button("Remove", () => keepRegions(regions.filter((_, i) => i !== index)));
+    remove.setAttribute("aria-label", `Remove the ${label} region on slice ${numberOf(instance)}`);
+    return item(`${label}: marked on ${numberOf(instance)} `, remove);
+  });
+  document.getElementById("region-lines").replaceChildren(...lines);
+}
+
+// ---- saving: the answer's verdict and messages replace those on the page, the images stay
+
+async function send(sent, submitter) {
+  const body = new FormData(sent, submitter);
+  const answer = await fetch(sent.action, { method: "POST", body });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = page.getElementById("verdict");
+  const messages = document.getElementById("messages");
+  if (!fresh) {
+    const said = page.querySelector("main p")?.textContent ?? "";
+    return complain(`Not saved (${answer.status}). ${said} What you chose is still here.`);
+  }
+  messages.replaceChildren(...page.getElementById("messages").children);
+  document.getElementById("verdict").replaceWith(fresh);
+  showRegions();
+  registerKeys();
+  if (inView) showSlice(inView);
+}
+
+function complain(text) {
+  const line = document.createElement("p");
+  line.className = "message error";
+  line.setAttribute("role", "alert");
+  line.textContent = text;
+  document.getElementById("messages").replaceChildren(line);
+}
+
+let sending = false;
+
+document.addEventListener("submit", async (event) => {
+  if (!event.target.closest("#verdict")) return;
+  event.preventDefault();
+  if (sending) return;
+  sending = true;
+  try {
+    await send(event.target, event.submitter);
+  } catch {
+    complain("Not saved: the server does not answer. What you chose is still here.");
+  } finally {
+    sending = false;
+  }
+});
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-here]")) keepHere(event.target);
+});
+
+let inView = null;
+
+document.addEventListener("falx:slice", (event) => {
+  inView = event.detail;
+  showSlice(inView);
+});
+document.addEventListener("falx:region", (event) => offerRegion(event.detail));
+
+// ---- keys
+
+const press = (id) => document.getElementById(id)?.click();
+
+function openChooser() {
+  const chooser = document.getElementById("chooser");
+  if (!chooser) return;
+  chooser.open = true;
+  chooser.querySelector("button").focus();
+}
+
+// Within the reasons a number chooses; elsewhere numbers are the viewer's.
+document.addEventListener(
+  "keydown",
+  (event) => {
+    const chooser = event.target.closest("#chooser[open]");
+    if (!chooser || event.ctrlKey || event.metaKey || event.altKey) return;
+    const chosen = chooser.querySelectorAll("button")[Number.parseInt(event.key, 10)];
+    if (event.key === "Escape") {
+      chooser.open = false;
+      chooser.querySelector("summary").focus();
+    } else if (chosen) chosen.click();
+    else return;
+    event.preventDefault();
+  },
+  { capture: true },
+);
+
+// Again after each saving, so that fresh buttons show the keys that the reader has chosen.
+function registerKeys() {
+  command("agree", { key: "a", does: "Agree with the label in view", run: () => press("agree") });
+  command("disagree", {
+    key: "d",
+    does: "Disagree with the label in view, with a reason",
+    run: openChooser,
+  });
+  command("undo", {
+    key: "u",
+    does: "Withdraw your last verdict",
+    run: () => document.getElementById("undo-form")?.requestSubmit(),
+  });
+}
+
+registerKeys();
+if (form()) showRegions();
