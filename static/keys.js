@@ -106,8 +106,10 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("click", (event) => {
-  const name = event.target.closest("[data-runs]")?.dataset.runs;
-  commands.get(name)?.run(event);
+  const found = commands.get(event.target.closest("[data-runs]")?.dataset.runs);
+  if (!found || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  found.run(event);
 });
 
 command("keys", {

@@ -1,17 +1,15 @@
-// Moves through the slices of a series without reloading the page.
+// The reading page: starts the viewer and keeps the rest of the page on the slice in view.
 
-const readState = () => JSON.parse(document.getElementById("slices").textContent);
+import { registerCommands } from "./viewer/commands.js";
+import { listenToPointer } from "./viewer/pointer.js";
+import { Viewer } from "./viewer/viewer.js";
 
-let state = readState();
-const windows = document.getElementById("windows");
-const number = document.getElementById("number");
-const PAGE = 5;
-const PREFETCH = 3;
 const SETTLE_MS = 150;
 
-const pictureUrl = (slice, window) => `/instances/${slice.instance}/${window}.png`;
-const heatUrl = (slice) =>
-  `/analyses/${state.analysis}/heat/${slice.heat_position}/${state.label}.png`;
+const read = (id) => JSON.parse(document.getElementById(id).textContent);
+const section = document.getElementById("images");
+const presets = new Map(read("presets").map((window) => [window.name, window]));
+const viewer = new Viewer(section, read("slices"), presets);
 
 // The same wording as the server's `percent`.
 function percent(probability) {
@@ -19,43 +17,29 @@ function percent(probability) {
   return probability > 0.99 ? "> 99 %" : `${Math.round(probability * 100)} %`;
 }
 
-function show(position) {
-  const last = state.slices.length - 1;
-  state.position = Math.max(0, Math.min(last, position));
-  const slice = state.slices[state.position];
-  for (const picture of windows.querySelectorAll("[data-window]")) {
-    picture.src = pictureUrl(slice, picture.dataset.window);
-    picture.alt = `Slice ${state.position + 1} of ${last + 1}, ${picture.dataset.window} window`;
-  }
-  number.textContent = state.position + 1;
+function showNumbers() {
+  const { state, slice } = viewer;
+  document.getElementById("number").textContent = state.position + 1;
   for (const cell of document.querySelectorAll("[data-label]")) {
     cell.textContent = slice.probabilities ? percent(slice.probabilities[cell.dataset.label]) : "–";
   }
-  for (const link of document.querySelectorAll("[data-slice]")) {
-    const here = Number(link.dataset.slice) === state.position;
-    link.querySelector(".place").classList.toggle("here", here);
+  for (const place of document.querySelectorAll("#strip .place.here")) {
+    place.classList.remove("here");
   }
-  showHeat(slice);
-  rememberPlace();
-  prefetch();
-  showAttributes();
-}
-
-function showHeat(slice) {
-  for (const overlay of windows.querySelectorAll("[data-heat]")) {
-    const visible = state.heat && slice.heat_position !== null;
-    overlay.hidden = !visible;
-    if (visible) overlay.src = heatUrl(slice);
+  const link = document.querySelector(`[data-slice="${state.position}"]`);
+  link?.querySelector(".place").classList.add("here");
+  for (const { svg, window } of viewer.viewports) {
+    const name = `Slice ${state.position + 1} of ${state.slices.length}, ${window.name} window`;
+    svg.setAttribute("aria-label", name);
   }
-  document.getElementById("heat")?.setAttribute("aria-pressed", String(state.heat));
 }
 
 // The address, the label links and the verdict form all keep the slice in view.
 function rememberPlace() {
   const at = (address) => {
     const url = new URL(address, location.href);
-    url.searchParams.set("slice", state.position + 1);
-    if (state.heat) url.searchParams.set("heat", 1);
+    url.searchParams.set("slice", viewer.state.position + 1);
+    if (viewer.heat.visible) url.searchParams.set("heat", 1);
     else url.searchParams.delete("heat");
     return url;
   };
@@ -65,97 +49,72 @@ function rememberPlace() {
 }
 
 // The attributes come from the server, for the slice that is in view once it stays there.
-let attributesTimer;
+async function showAttributes() {
+  const shown = document.getElementById("metadata");
+  const { position } = viewer.state;
+  if (!shown.open || shown.dataset.position === String(position)) return;
+  const answer = await fetch(location.href);
+  if (!answer.ok || position !== viewer.state.position) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = page.getElementById("metadata");
+  // Only texts change: whoever has the keyboard on the summary keeps it there.
+  shown.querySelector("summary").textContent = fresh.querySelector("summary").textContent;
+  shown.querySelector("dl").replaceWith(fresh.querySelector("dl"));
+  shown.dataset.position = position;
+}
 
-function showAttributes() {
-  clearTimeout(attributesTimer);
-  attributesTimer = setTimeout(async () => {
-    const shown = document.getElementById("metadata");
-    const { position } = state;
-    if (!shown.open || shown.dataset.position === String(position)) return;
-    const answer = await fetch(location.href);
-    if (!answer.ok || position !== state.position) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const fresh = page.getElementById("metadata");
-    // Only texts change: whoever has the keyboard on the summary keeps it there.
-    shown.querySelector("summary").textContent = fresh.querySelector("summary").textContent;
-    shown.querySelector("dl").replaceWith(fresh.querySelector("dl"));
-    shown.dataset.position = position;
+// Browsers refuse more than some hundred changes of the address in half a minute.
+let settling;
+
+function settle() {
+  clearTimeout(settling);
+  settling = setTimeout(() => {
+    rememberPlace();
+    showAttributes();
   }, SETTLE_MS);
 }
 
-function prefetch() {
-  for (let step = 1; step <= PREFETCH; step += 1) {
-    for (const neighbour of [state.position + step, state.position - step]) {
-      const slice = state.slices[neighbour];
-      if (!slice) continue;
-      for (const picture of windows.querySelectorAll("[data-window]")) {
-        new Image().src = pictureUrl(slice, picture.dataset.window);
-      }
-    }
+function showPressed() {
+  const pressed = {
+    heat: viewer.heat.visible,
+    invert: viewer.inverted,
+    length: viewer.tool === "length",
+    region: viewer.tool === "region",
+    all: !viewer.single,
+  };
+  for (const name of [...presets.keys(), "file"]) {
+    pressed[`window-${name}`] = viewer.single && viewer.viewports[0].window.name === name;
+  }
+  for (const [name, is] of Object.entries(pressed)) {
+    section.querySelector(`[data-runs="${name}"]`)?.setAttribute("aria-pressed", String(is));
   }
 }
 
-function toggleHeat() {
-  if (!state.analysis) return;
-  state.heat = !state.heat;
-  show(state.position);
-}
-
-function enlarge(index) {
-  const figures = [...windows.children];
-  for (const [i, figure] of figures.entries()) figure.hidden = index >= 0 && i !== index;
-  windows.classList.toggle("single", index >= 0);
-}
-
-const keys = {
-  ArrowUp: () => show(state.position - 1),
-  ArrowDown: () => show(state.position + 1),
-  PageUp: () => show(state.position - PAGE),
-  PageDown: () => show(state.position + PAGE),
-  Home: () => show(0),
-  End: () => show(state.slices.length - 1),
-  h: toggleHeat,
-  0: () => enlarge(-1),
-  1: () => enlarge(0),
-  2: () => enlarge(1),
-  3: () => enlarge(2),
-};
-
-document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, select, textarea");
-  const action = keys[event.key] ?? keys[event.key.toLowerCase()];
-  if (typing || !action || event.ctrlKey || event.metaKey || event.altKey) return;
-  event.preventDefault();
-  action();
+document.addEventListener("falx:slice", showNumbers);
+document.addEventListener("falx:drawn", () => {
+  showPressed();
+  settle();
 });
-
-// A result has come in while the page was open: what is in view stays in view.
-document.addEventListener("refreshed", () => {
-  const { position, heat } = state;
-  state = { ...readState(), heat };
-  show(position);
-});
-
+document.addEventListener("refreshed", () => viewer.update(read("slices")));
 document.getElementById("metadata").addEventListener("toggle", showAttributes);
 
-windows.addEventListener(
-  "wheel",
-  (event) => {
-    event.preventDefault();
-    show(state.position + Math.sign(event.deltaY));
-  },
-  { passive: false },
-);
-
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("[data-slice], #previous, #next, #heat");
+  const link = event.target.closest("[data-slice]");
   if (!link || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
-  if (link.id === "heat") toggleHeat();
-  else if (link.id === "previous") show(state.position - 1);
-  else if (link.id === "next") show(state.position + 1);
-  else show(Number(link.dataset.slice));
+  viewer.show(Number(link.dataset.slice));
 });
 
-prefetch();
+// The map's label and strength; the refreshed page replaces these controls.
+document.addEventListener("input", ({ target }) => {
+  if (target.id === "heat-opacity") section.style.setProperty("--heat-opacity", target.value);
+  if (target.id === "heat-label") {
+    viewer.heat.label = target.value;
+    viewer.draw();
+  }
+});
+
+for (const viewport of viewer.viewports) listenToPointer(viewport, viewer);
+registerCommands(viewer);
+section.classList.add("viewing");
+viewer.show(viewer.state.position);

@@ -1,0 +1,58 @@
+// The viewer's keyboard commands and buttons.
+
+import { command } from "../keys.js";
+
+const FEW = 5;
+const ZOOM_STEP = 1.25;
+
+function moving(viewer) {
+  const last = () => viewer.state.slices.length - 1;
+  const moves = {
+    previous: ["ArrowUp", "Previous slice", () => viewer.step(-1)],
+    next: ["ArrowDown", "Next slice", () => viewer.step(1)],
+    "previous-few": ["PageUp", "Five slices back", () => viewer.step(-FEW)],
+    "next-few": ["PageDown", "Five slices on", () => viewer.step(FEW)],
+    first: ["Home", "Lowest slice", () => viewer.show(0)],
+    last: ["End", "Highest slice", () => viewer.show(last())],
+    "zoom-in": ["+", "Zoom in", () => viewer.zoomBy(ZOOM_STEP)],
+    "zoom-out": ["-", "Zoom out", () => viewer.zoomBy(1 / ZOOM_STEP)],
+  };
+  for (const [name, [key, does, run]] of Object.entries(moves)) {
+    command(name, { key, does, run, repeats: true });
+  }
+}
+
+function windows(viewer) {
+  command("all", { key: "0", does: "Three windows side by side", run: () => viewer.showAll() });
+  for (const [index, name] of [...viewer.presets.keys(), "file"].entries()) {
+    const does = name === "file" ? "The file's own window" : `Window: ${name.replace("-", " ")}`;
+    command(`window-${name}`, { key: `${index + 1}`, does, run: () => viewer.showOne(name) });
+  }
+}
+
+function toggleFullScreen(section) {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else section.requestFullscreen?.();
+}
+
+function toggleHeat(viewer) {
+  viewer.heat.toggle();
+  viewer.draw();
+}
+
+export function registerCommands(viewer) {
+  moving(viewer);
+  windows(viewer);
+  const others = {
+    heat: ["h", "Show or hide the map", () => toggleHeat(viewer)],
+    invert: ["i", "Invert grey levels", () => viewer.invert()],
+    length: ["l", "Measure a length in mm", () => viewer.use("length")],
+    region: ["r", "Mean HU in a region", () => viewer.use("region")],
+    erase: ["Delete", "Remove the slice's last measurement", () => {
+      viewer.measurements = viewer.measurements.slice(0, -1);
+    }],
+    fit: ["c", "Centre and fit the image", () => viewer.fit()],
+    "full-screen": ["f", "Full screen", () => toggleFullScreen(viewer.section)],
+  };
+  for (const [name, [key, does, run]] of Object.entries(others)) command(name, { key, does, run });
+}

@@ -1,0 +1,194 @@
+// What is in view: slice, windows, zoom, layout and measurements; draws it once a frame.
+//
+// Each change of slice is told to the page: CustomEvent("falx:slice", {detail: {position, instance}}).
+
+import { FITTED } from "./geometry.js";
+import { HeatMap } from "./heat.js";
+import { lengthOf, regionOf } from "./measurements.js";
+import { SliceStore } from "./slice_store.js";
+import { cornerText, readout } from "./texts.js";
+import { Viewport } from "./viewport.js";
+
+const MOST_ZOOM = 24;
+const LEAST_ZOOM = 0.5;
+
+export class Viewer {
+  #scheduled = false;
+  #cursor = null; // {viewport, event} while the pointer is over a frame
+  #measurements = new Map(); // instance -> measurements, in this page only
+
+  /** `presets` are the display windows by name; `state` is what the page says of the series. */
+  constructor(section, state, presets) {
+    this.section = section;
+    this.state = state;
+    this.presets = presets;
+    this.viewports = [...section.querySelectorAll(".viewport")].map(
+      (figure) => new Viewport(figure, presets.get(figure.dataset.window)),
+    );
+    this.heat = new HeatMap(this.viewports[0].heat, state);
+    this.store = new SliceStore(state.slices, (slice) => slice === this.slice && this.draw());
+    this.view = FITTED;
+    this.inverted = false;
+    this.tool = "window";
+    const resized = new ResizeObserver(() => this.draw());
+    for (const { frame } of this.viewports) resized.observe(frame);
+  }
+
+  get slice() {
+    return this.state.slices[this.state.position];
+  }
+
+  get single() {
+    return this.section.classList.contains("single");
+  }
+
+  /** Bring a slice into view, 0 for the lowest. */
+  show(position) {
+    const last = this.state.slices.length - 1;
+    this.state.position = Math.max(0, Math.min(last, position));
+    this.store.focus(this.state.position);
+    this.followFileWindow();
+    this.draw();
+    const detail = { position: this.state.position, instance: this.slice.instance };
+    document.dispatchEvent(new CustomEvent("falx:slice", { detail }));
+  }
+
+  step(slices) {
+    this.show(this.state.position + slices);
+  }
+
+  /** The page's state has changed: a result has come, or more slices. */
+  update(state) {
+    this.state = { ...state, position: this.state.position };
+    this.store.slices = state.slices;
+    this.heat.update(state);
+    this.show(this.state.position);
+  }
+
+  /** All three windows side by side, as they were at first. */
+  showAll() {
+    this.section.classList.remove("single");
+    for (const viewport of this.viewports) {
+      viewport.window = this.presets.get(viewport.figure.dataset.window);
+    }
+    this.draw();
+  }
+
+  /** One large picture through a preset; "file" is the window that the file proposes. */
+  showOne(name) {
+    const window = name === "file" ? this.slice.window : this.presets.get(name);
+    if (!window) return;
+    this.section.classList.add("single");
+    this.viewports[0].window = { ...window, name };
+    this.draw();
+  }
+
+  // The file may propose another window for each slice.
+  followFileWindow() {
+    const [first] = this.viewports;
+    if (first.window.name === "file" && this.slice.window) {
+      first.window = { ...this.slice.window, name: "file" };
+    }
+  }
+
+  setWindow(viewport, center, width) {
+    const name = "own";
+    viewport.window = { name, center: Math.round(center), width: Math.max(1, Math.round(width)) };
+    this.draw();
+  }
+
+  setView({ x, y, zoom }) {
+    const share = (value) => Math.max(0, Math.min(1, value));
+    const bounded = Math.max(LEAST_ZOOM, Math.min(MOST_ZOOM, zoom));
+    this.view = { x: share(x), y: share(y), zoom: bounded };
+    this.draw();
+  }
+
+  /** Zoom by a factor; the point {x, y} in shares of the slice stays where it is. */
+  zoomBy(factor, { x, y } = this.view) {
+    const zoom = Math.max(LEAST_ZOOM, Math.min(MOST_ZOOM, this.view.zoom * factor));
+    const kept = this.view.zoom / zoom;
+    this.setView({ x: x + (this.view.x - x) * kept, y: y + (this.view.y - y) * kept, zoom });
+  }
+
+  fit() {
+    this.setView(FITTED);
+  }
+
+  invert() {
+    this.inverted = !this.inverted;
+    this.draw();
+  }
+
+  /** Take up a tool, or put it down: then drags change the window again. */
+  use(tool) {
+    this.tool = this.tool === tool ? "window" : tool;
+    this.draw();
+  }
+
+  /** What the tool in hand measures between two points of the slice in view, or null. */
+  measure(from, to) {
+    const hu = this.store.get(this.slice);
+    if (!hu) return null;
+    return this.tool === "length"
+      ? lengthOf(this.slice, from, to)
+      : regionOf(this.slice, hu, from, to);
+  }
+
+  /** The measurements of the slice in view. */
+  get measurements() {
+    return this.#measurements.get(this.slice.instance) ?? [];
+  }
+
+  set measurements(all) {
+    this.#measurements.set(this.slice.instance, all);
+    this.draw();
+  }
+
+  pointTo(viewport, event) {
+    this.#cursor = event && { viewport, event };
+    this.draw();
+  }
+
+  /** Draw with the next frame, however much has changed until then. */
+  draw() {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    requestAnimationFrame(() => {
+      this.#scheduled = false;
+      this.#draw();
+    });
+  }
+
+  #draw() {
+    const { slice, view, inverted, measurements } = this;
+    const hu = this.store.get(slice);
+    const problem = this.store.problem(slice);
+    for (const viewport of this.viewports) {
+      if (this.single && viewport !== this.viewports[0]) continue;
+      viewport.show(slice, hu, { view, inverted, measurements });
+      if (hu) viewport.usePicture(null);
+      else if (problem) viewport.usePicture(this.#pictureOf(viewport));
+      viewport.tell(this.#sentence(hu, problem));
+      viewport.texts.cursor.textContent = readout(viewport, this.#cursor, slice, hu, view);
+    }
+    this.viewports[0].texts.place.textContent = cornerText(this);
+    this.heat.show(slice);
+    this.section.dataset.tool = this.tool;
+    document.dispatchEvent(new CustomEvent("falx:drawn"));
+  }
+
+  #pictureOf({ window }) {
+    const name = this.presets.has(window.name) ? window.name : "brain";
+    return `/instances/${this.slice.instance}/${name}.png`;
+  }
+
+  #sentence(hu, problem) {
+    if (hu) return "";
+    if (!problem) return `Slice ${this.state.position + 1} is on its way.`;
+    return (
+      `The Hounsfield units of this slice could not be fetched: ${problem}. This is the server's ` +
+      "picture; only the presets' windows work on it, and nothing can be measured."
+    );
+  }
+}

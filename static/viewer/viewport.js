@@ -1,0 +1,112 @@
+// One frame: a slice through one window on a canvas, and above it heat map, measurements and texts.
+
+import { aspect, edges, extent, visibleRegion } from "./geometry.js";
+import { shapesOf } from "./measurements.js";
+import { greyTable, paint } from "./windowing.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function add(parent, name, className) {
+  const made = document.createElement(name);
+  made.className = className;
+  parent.append(made);
+  return made;
+}
+
+export class Viewport {
+  #table;
+  #tableOf = "";
+  #painted = "";
+  #image;
+
+  /** `figure` is one of the page's, with the server's picture in it. */
+  constructor(figure, window) {
+    this.figure = figure;
+    this.window = window;
+    this.frame = figure.querySelector(".frame");
+    this.svg = figure.querySelector("svg");
+    this.picture = figure.querySelector(".picture");
+    this.heat = figure.querySelector(".heat");
+    this.caption = figure.querySelector("figcaption");
+    this.canvas = document.createElement("canvas");
+    this.canvas.hidden = true;
+    this.frame.prepend(this.canvas);
+    this.context = this.canvas.getContext("2d");
+    this.shapes = this.svg.appendChild(document.createElementNS(SVG, "g"));
+    this.shapes.setAttribute("class", "shapes");
+    this.texts = Object.fromEntries(
+      ["place", "cursor", "left", "right", "top", "bottom"].map((name) => [
+        name,
+        add(this.frame, "span", `corner corner-${name}`),
+      ]),
+    );
+    this.told = add(this.frame, "p", "problem");
+  }
+
+  /** The slice point under the pointer, or null outside the slice. */
+  pointAt({ clientX, clientY }, slice, view, strict = true) {
+    const box = this.frame.getBoundingClientRect();
+    const seen = visibleRegion(slice, view, box);
+    const x = seen.x + (clientX - box.left) / seen.scale;
+    const y = (seen.y + (clientY - box.top) / seen.scale) / aspect(slice);
+    const inside = x >= 0 && y >= 0 && x < slice.columns && y < slice.rows;
+    return inside || !strict ? { x, y } : null;
+  }
+
+  /** Show the slice; `hu` is undefined while it is on its way or where it cannot come. */
+  show(slice, hu, { view, inverted, measurements }) {
+    if (hu) this.#paintSlice(slice, hu, inverted);
+    this.frame.classList.toggle("waiting", !hu);
+    const box = this.frame.getBoundingClientRect();
+    const seen = visibleRegion(slice, view, box);
+    this.#place(slice, seen);
+    this.shapes.replaceChildren(
+      ...measurements.flatMap((one) => shapesOf(one, slice, seen.scale)),
+    );
+    const { center, width, name } = this.window;
+    this.caption.textContent = `${name} C ${center} W ${width}${inverted ? " inverted" : ""}`;
+    const sides = edges(slice) ?? { left: "", right: "", top: "", bottom: "" };
+    for (const [side, letters] of Object.entries(sides)) this.texts[side].textContent = letters;
+  }
+
+  /** Say on the image that it is not what was asked for; "" takes it back. */
+  tell(sentence) {
+    if (this.told.textContent !== sentence) this.told.textContent = sentence;
+  }
+
+  /** The server's picture in place of the canvas, or the canvas again (null). */
+  usePicture(address) {
+    if (address) this.picture.setAttribute("href", address);
+    this.canvas.hidden = address !== null;
+    this.picture.toggleAttribute("hidden", address === null);
+  }
+
+  #paintSlice(slice, hu, inverted) {
+    const { center, width } = this.window;
+    const shownBy = `${center} ${width} ${inverted}`;
+    if (this.#tableOf !== shownBy) this.#table = greyTable(this.window, inverted);
+    this.#tableOf = shownBy;
+    if (this.#painted === `${slice.instance} ${shownBy}`) return;
+    this.#painted = `${slice.instance} ${shownBy}`;
+    if (this.#image?.width !== slice.columns || this.#image.height !== slice.rows) {
+      this.canvas.width = slice.columns;
+      this.canvas.height = slice.rows;
+      this.#image = this.context.createImageData(slice.columns, slice.rows);
+    }
+    paint(hu, this.#table, new Uint32Array(this.#image.data.buffer));
+    this.context.putImageData(this.#image, 0, 0);
+  }
+
+  #place(slice, seen) {
+    const { width, height } = extent(slice);
+    const { style } = this.canvas;
+    style.width = `${width}px`;
+    style.height = `${height}px`;
+    style.transform = `scale(${seen.scale}) translate(${-seen.x}px, ${-seen.y}px)`;
+    this.svg.setAttribute("viewBox", `${seen.x} ${seen.y} ${seen.width} ${seen.height}`);
+    for (const image of [this.picture, this.heat]) {
+      image?.setAttribute("width", width);
+      image?.setAttribute("height", height);
+    }
+  }
+}
