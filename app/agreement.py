@@ -69,7 +69,9 @@ def comparisons(reviews: Sequence[Review]) -> list[Comparison]:
     studies: dict[tuple[str, str | None], list[Review]] = {}
     for row in reviews:
         studies.setdefault((row.study_id, row.series_id), []).append(row)
-    verdicts, impressions, readers = [], [], []
+    verdicts: list[tuple[str, Pair]] = []
+    impressions: list[tuple[str, Pair]] = []
+    readers: list[tuple[str, Pair]] = []
     for (_, series_id), rows in studies.items():
         counting = standing(rows, series_id).readers
         verdicts += [pair for row in counting for pair in with_model(row, said(row))]

@@ -3,12 +3,14 @@
 import logging
 import os
 import sys
+from pathlib import Path
 
 import click
 
 from app import auth
 from app.auth import ADMINISTRATOR, ROLES
 from app.config import ConfigError, Settings, load_settings
+from app.reports import labels
 from app.services import open_services
 from app.setup import prepare
 from app.supervisor import run_processes
@@ -78,6 +80,19 @@ def add_user(settings: Settings, username: str, role: str) -> None:
     password = auth.random_password()
     auth.create_user(open_services(settings).database, username, password, role)
     click.echo(f"user {username} ({role}), password {password}")
+
+
+@cli.command()
+@click.option("--to", "folder", type=click.Path(path_type=Path), required=True, help="a new folder")
+@click.pass_obj
+def export_labels(settings: Settings, folder: Path) -> None:
+    """Write the readers' verdicts as training labels, without what names a patient."""
+    exported = labels.export_labels(open_services(settings), folder)
+    click.echo("\n".join(exported.lines()))
+    click.echo(
+        "Fill a cache from them with: python -m model.cache folder "
+        f"--root {folder} --labels {folder / labels.CSV_NAME} --title ... --licence ... --to ..."
+    )
 
 
 def main() -> None:

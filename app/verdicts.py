@@ -12,7 +12,7 @@ from app.auth import ADMINISTRATOR
 from app.db.models import Review
 from app.site import site_settings
 from model.finding import FLAGGED, NOT_FLAGGED
-from model.labels import LABELS
+from model.labels import LABELS, SUBTYPES
 
 VERDICT, ADJUDICATION, WITHDRAWAL = "verdict", "adjudication", "withdrawal"
 FIRST_IMPRESSION, IMPRESSION_SKIPPED = "first impression", "impression skipped"
@@ -105,11 +105,20 @@ def own_verdict(reviews: Iterable[Review], user_id: str, series_id: str | None) 
 def said(review: Review) -> dict[str, str]:
     """Label -> present or absent: what a verdict says of the series, as far as it is certain.
 
-    To agree or disagree with an indeterminate finding says neither.
+    To agree or disagree with an indeterminate finding says neither. With a kind of hemorrhage
+    there is hemorrhage; without any there is none of its kinds, and the other way round.
     """
     states = review.analysis.states if review.analysis else None
     words = {label: resolved(word, label, states) for label, word in review.verdicts.items()}
-    return {label: word for label, word in words.items() if word}
+    known = {label: word for label, word in words.items() if word}
+    subtypes = [known.get(label) for label in SUBTYPES]
+    if PRESENT in subtypes:
+        known.setdefault(ANY, PRESENT)
+    elif ANY not in review.verdicts and subtypes == [ABSENT] * len(SUBTYPES):
+        known[ANY] = ABSENT
+    if known.get(ANY) == ABSENT:
+        known = dict.fromkeys(SUBTYPES, ABSENT) | known
+    return known
 
 
 def resolved(word: str, label: str, states: dict[str, str] | None) -> str:
