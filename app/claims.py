@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, joinedload
 
+from app.auth import SessionUser
 from app.db.models import Study, now
 from app.db.reading import Claim
 from app.worklist_version import mark_changed
@@ -59,6 +60,11 @@ def take(
         raise StudyClaimedError(claim)
     session.merge(Claim(study_id=study_id, user_id=user_id, taken_at=now()))
     mark_changed(session)
+
+
+def may_release(claim: Claim, user: SessionUser) -> bool:
+    """Whether the user may end the claim: who holds it, and administrators."""
+    return claim.user_id == user.id or user.is_administrator
 
 
 def release(session: Session, study_id: str) -> None:

@@ -21,6 +21,7 @@ from app.views import (
     account,
     admin,
     api,
+    claims,
     context,
     health,
     images,
@@ -125,7 +126,7 @@ def _ask_for_login() -> ResponseReturnValue:
 
 
 def _register_views(app: Flask) -> None:
-    for module in (account, admin, images, model_facts, review, settings, upload, worklist):
+    for module in (account, admin, claims, images, model_facts, review, settings, upload, worklist):
         app.register_blueprint(module.blueprint)
     interface = Api(app)
     interface.register_blueprint(api.blueprint)

@@ -7,7 +7,8 @@ from typing import Any
 from flask import Flask
 
 from app.db.models import now
-from app.worklist import ANALYSING, NOT_ANALYSED, WAITING
+from app.worklist import ANALYSING, ARRIVING, NOT_ANALYSED, WAITING
+from app.worklist_query import READING, REVIEWED
 from model.finding import FLAGGED, INDETERMINATE, NOT_FLAGGED
 from model.measured import Estimate
 
@@ -16,8 +17,11 @@ STATE_MARKS = {
     INDETERMINATE: "◆",
     NOT_FLAGGED: "●",
     NOT_ANALYSED: "✕",
-    ANALYSING: "…",
+    ANALYSING: "◐",
     WAITING: "…",
+    ARRIVING: "↓",
+    READING: "◉",
+    REVIEWED: "✓",
 }
 """A shape for each state, so that nobody depends on colour."""
 

@@ -1,75 +1,21 @@
-"""The worklist: every study's state, and their order, most urgent first."""
+"""The state of each study on the worklist, derived from its jobs, analyses and verdicts."""
 
-from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Select, case, func, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.sql.base import ExecutableOption
 
-from app.db.models import Analysis, Job, Series, Study
+from app.db.models import Analysis, Job, Review, Series, Study
 from app.verdicts import reviewed_at
+from app.worklist_version import mark_changed
 from model.finding import FLAGGED, INDETERMINATE, NOT_FLAGGED
 
-NOT_ANALYSED, WAITING, ANALYSING = "not analysed", "waiting", "analysing"
+NOT_ANALYSED = "not analysed"
+ARRIVING, WAITING, ANALYSING = "arriving", "waiting", "analysing"
 
-STATES: Final = (FLAGGED, INDETERMINATE, NOT_ANALYSED, ANALYSING, WAITING, NOT_FLAGGED)
+STATES: Final = (FLAGGED, INDETERMINATE, NOT_ANALYSED, ANALYSING, WAITING, ARRIVING, NOT_FLAGGED)
 """Most urgent first. What the model could not judge ranks above what it did not flag."""
-
-PAGE_SIZE: Final = 50
-
-
-@dataclass(frozen=True)
-class WorklistPage:
-    """One page of the worklist; `total` counts the studies on all pages."""
-
-    studies: list[Study]
-    number: int
-    total: int
-
-    @property
-    def last(self) -> int:
-        """The number of the last page, from 1."""
-        return max(1, -(-self.total // PAGE_SIZE))
-
-
-def worklist_page(session: Session, search: str, state: str, number: int) -> WorklistPage:
-    """Studies that match, unreviewed before reviewed, then by urgency, then the oldest first."""
-    matching = _matching(search, state)
-    total = session.scalar(select(func.count()).select_from(matching.subquery())) or 0
-    urgency = case({name: rank for rank, name in enumerate(STATES)}, value=Study.state)
-    ordered = matching.order_by(
-        Study.reviewed_at.is_not(None),
-        urgency,
-        func.coalesce(Study.any_probability, 0).desc(),
-        Study.received_at,
-    )
-    page = ordered.offset((number - 1) * PAGE_SIZE).limit(PAGE_SIZE)
-    return WorklistPage(list(session.scalars(page)), number, total)
-
-
-def _matching(search: str, state: str) -> Select[Study]:
-    query = select(Study)
-    if state == "reviewed":
-        query = query.where(Study.reviewed_at.is_not(None))
-    elif state:
-        query = query.where(Study.state == state, Study.reviewed_at.is_(None))
-    for word in search.split():
-        query = query.where(
-            or_(
-                *(
-                    column.icontains(word, autoescape=True)
-                    for column in (
-                        Study.patient_name,
-                        Study.patient_id,
-                        Study.accession_number,
-                        Study.study_description,
-                        Study.study_instance_uid,
-                    )
-                )
-            )
-        )
-    return query
 
 
 def load_study(session: Session, study_id: str) -> Study | None:
@@ -92,6 +38,7 @@ def refresh_study_of(session: Session, series_id: str) -> None:
 
 def refresh_study(session: Session, study_id: str) -> None:
     """Derive the study's state from its series' jobs and analyses; call it wherever they change."""
+    mark_changed(session)
     study = session.get_one(Study, study_id, with_for_update=True)
     jobs = session.scalars(select(Job).join(Series).where(Series.study_id == study_id)).all()
     analyses = latest_analyses(session, study_id)
@@ -122,8 +69,10 @@ def _study_state(finding_states: list[str], job_states: list[str]) -> str:
             return urgent
     if "running" in job_states:
         return ANALYSING
-    if "queued" in job_states or "arriving" in job_states:
+    if "queued" in job_states:
         return WAITING
+    if "arriving" in job_states:
+        return ARRIVING
     return NOT_FLAGGED if finding_states else NOT_ANALYSED
 
 

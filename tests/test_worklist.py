@@ -1,11 +1,15 @@
 """The most urgent study comes first, and none is ever left out."""
 
+from typing import Any
+
 import pytest
 from flask.testing import FlaskClient
 
 from app.db.models import Analysis, Series, now
 from app.services import Services
-from app.worklist import PAGE_SIZE, refresh_study, worklist_page
+from app.worklist import refresh_study
+from app.worklist_page import PAGE_SIZE, Reader, worklist_page
+from app.worklist_query import WorklistQuery
 from clinic import new_study
 from model.labels import LABELS
 
@@ -29,10 +33,12 @@ def add_study(
         )
 
 
-def names(services: Services, search: str = "", state: str = "", number: int = 1) -> list[str]:
+def names(services: Services, text: str = "", number: int = 1, **more: Any) -> list[str]:
+    """What somebody who has done nothing yet sees on a page of the list."""
+    query = WorklistQuery(text=text, **more)
     with services.database.read() as session:
-        page = worklist_page(session, search, state, number)
-    return [study.patient_name for study in page.studies]
+        page = worklist_page(session, query, number, Reader("nobody", claim_minutes=30))
+    return [row.study.patient_name for row in page.rows]
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ class SavedView(Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("user.id"))
     name: Mapped[str] = mapped_column(String(64))
     query: Mapped[str] = mapped_column(Text)
-    """The query part of the worklist's address, as `app.worklist_page` writes it."""
+    """The query part of the worklist's address, as `app.worklist_query` writes it."""
 
 
 class WorklistVersion(Base):

@@ -1,6 +1,5 @@
 """Whether the system works: for load balancers, monitoring and the person who installs it."""
 
-from datetime import timedelta
 from typing import Any
 
 from flask_smorest import Blueprint
@@ -8,13 +7,11 @@ from marshmallow import Schema, fields
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.db.models import WorkerHeartbeat, now
+from app.db.models import WorkerHeartbeat
+from app.heartbeat import is_alive
 from app.views.context import model_card, services
 
 blueprint = Blueprint("health", __name__, description="State of the system")
-
-SILENT_AFTER = timedelta(seconds=20)
-"""A worker that gave no sign for so long counts as gone; it gives one every 5 seconds."""
 
 
 class WorkerSchema(Schema):
@@ -53,7 +50,7 @@ def healthz() -> tuple[dict[str, Any], int]:
         database = "not available"
     seen = [
         {
-            "alive": now() - worker.seen_at < SILENT_AFTER,
+            "alive": is_alive(worker),
             "seen_at": worker.seen_at,
             "device": worker.device,
             "model_version": worker.model_version,

@@ -1,0 +1,49 @@
+"""Each user's named searches of the worklist."""
+
+from typing import Final
+from urllib.parse import urlencode
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from app.db.reading import SavedView
+from app.worklist_query import WorklistQuery
+
+MOST_VIEWS: Final = 30
+NAME_LENGTH: Final = 64
+
+
+class SavedViewError(Exception):
+    """A view cannot be saved as asked; the message says why."""
+
+
+def views_of(session: Session, user_id: str) -> list[SavedView]:
+    """The user's views by name."""
+    return list(
+        session.scalars(
+            select(SavedView).where(SavedView.user_id == user_id).order_by(SavedView.name)
+        )
+    )
+
+
+def save_view(session: Session, user_id: str, name: str, query: WorklistQuery) -> None:
+    """Keep the query under the name; it replaces what the user had under the same name.
+
+    Raises
+    ------
+    SavedViewError
+        The name is empty or too long, or the user has as many views as one may have.
+    """
+    name = " ".join(name.split())
+    if not 0 < len(name) <= NAME_LENGTH:
+        raise SavedViewError(f"A view needs a name of 1 to {NAME_LENGTH} characters.")
+    delete_view(session, user_id, name=name)
+    mine = select(func.count()).select_from(SavedView).where(SavedView.user_id == user_id)
+    if (session.scalar(mine) or 0) >= MOST_VIEWS:
+        raise SavedViewError(f"You have {MOST_VIEWS} views already: delete one first.")
+    session.add(SavedView(user_id=user_id, name=name, query=urlencode(query.address())))
+
+
+def delete_view(session: Session, user_id: str, **known: str) -> None:
+    """Delete the user's view with that `id` or `name`, if there is one."""
+    session.execute(delete(SavedView).filter_by(user_id=user_id, **known))

@@ -1,0 +1,88 @@
+"""What a user may do with several studies at once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import claims, jobs
+from app.auth import SessionUser
+from app.db.models import Job, Series, Study
+from app.services import Services
+
+
+@dataclass(frozen=True)
+class Told:
+    """What became of an action, in a sentence; `done` where at least one study took part."""
+
+    text: str
+    done: bool
+
+
+def _claim(services: Services, study_ids: Sequence[str], user: SessionUser) -> Told:
+    """Claim what nobody else reads."""
+    minutes, refused = services.settings.claim_minutes, []
+    with services.database.write() as session:
+        known = _known(session, study_ids)
+        for study_id in known:
+            try:
+                claims.take(session, study_id, user.id, minutes)
+            except claims.StudyClaimedError as error:
+                refused.append(error.claim.user.username)
+    taken = len(known) - len(refused)
+    others = f" Left to who reads them: {', '.join(refused)}." if refused else ""
+    return Told(f"You are reading {_counted(taken)}.{others}", taken > 0)
+
+
+def _release(services: Services, study_ids: Sequence[str], user: SessionUser) -> Told:
+    """Release the user's own claims; an administrator releases anybody's."""
+    minutes, released, refused = services.settings.claim_minutes, 0, []
+    with services.database.write() as session:
+        for study_id in study_ids:
+            claim = claims.claim_of(session, study_id, minutes)
+            if claim is None:
+                continue
+            if claims.may_release(claim, user):
+                claims.release(session, study_id)
+                released += 1
+            else:
+                refused.append(claim.user.username)
+    others = f" Not yours to release, read by: {', '.join(refused)}." if refused else ""
+    return Told(f"Released: {_counted(released)}.{others}", released > 0)
+
+
+def _analyse(services: Services, study_ids: Sequence[str], _user: SessionUser) -> Told:
+    """Queue every series anew, but those whose analysis is still to come."""
+    with services.database.write() as session:
+        ended = session.execute(
+            select(Series.study_id, Series.id)
+            .join(Job)
+            .where(Series.study_id.in_(study_ids), Job.state.not_in(jobs.OPEN))
+            .order_by(Series.study_id, Series.id)
+        ).all()
+        for _, series_id in ended:
+            jobs.request_analysis(session, series_id)
+    services.queue.wake()
+    again = len({study_id for study_id, _ in ended})
+    pending = len(study_ids) - again
+    others = f" Already to be analysed: {_counted(pending)}." if pending else ""
+    return Told(f"Analysed again: {_counted(again)}.{others}", again > 0)
+
+
+ACTIONS: Final[Mapping[str, Callable[[Services, Sequence[str], SessionUser], Told]]] = {
+    "claim": _claim,
+    "release": _release,
+    "analyse": _analyse,
+}
+"""Name in the address -> what does it, given ids of studies in their order."""
+
+
+def _known(session: Session, study_ids: Sequence[str]) -> Sequence[str]:
+    """Those that exist, in order: whoever locks several rows does so in the same order."""
+    return session.scalars(select(Study.id).where(Study.id.in_(study_ids)).order_by(Study.id)).all()
+
+
+def _counted(number: int) -> str:
+    return f"{number} {'study' if number == 1 else 'studies'}"

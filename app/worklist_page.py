@@ -1,0 +1,213 @@
+"""One page of the worklist: which studies match, and which comes first; the next one to read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, Select, case, func, or_, select
+from sqlalchemy.orm import Session, joinedload
+
+from app.claims import lapsed_before
+from app.db.models import Review, Study, now
+from app.db.reading import Claim
+from app.site import site_settings
+from app.verdicts import VERDICT
+from app.worklist import ARRIVING, STATES
+from app.worklist_query import PERIODS, READING, REVIEWED, UNREVIEWED, WorklistQuery
+
+PAGE_SIZE: Final = 50
+
+_URGENCY: Final = (
+    Study.reviewed_at.is_not(None),
+    case({name: rank for rank, name in enumerate(STATES)}, value=Study.state),
+    func.coalesce(Study.any_probability, 0).desc(),
+    Study.received_at,
+    Study.id,
+)
+"""Unreviewed before reviewed, then by urgency, then who waits longest."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who looks at the list, and after how many minutes a claim lapses here."""
+
+    user_id: str
+    claim_minutes: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """A study on the list, who reads it, and how many other studies its patient has."""
+
+    study: Study
+    claim: Claim | None
+    others: int
+    hidden: bool
+    """Whether its finding is kept from the reader, who is to look at the images first."""
+
+
+@dataclass(frozen=True)
+class WorklistPage:
+    """One page of the worklist; `total` counts the studies on all pages."""
+
+    rows: list[Row]
+    number: int
+    total: int
+
+    @property
+    def last(self) -> int:
+        """The number of the last page, from 1."""
+        return max(1, -(-self.total // PAGE_SIZE))
+
+
+def worklist_page(
+    session: Session, query: WorklistQuery, number: int, reader: Reader
+) -> WorklistPage:
+    """The studies that match, the most urgent first; the last page where `number` is beyond it."""
+    matching = _conditions(query, reader)
+    total = session.scalar(select(func.count()).select_from(Study).where(*matching)) or 0
+    number = max(1, min(number, -(-total // PAGE_SIZE)))
+    # Only ids are sorted: all rows with all they hold would take longer.
+    ids = (
+        select(Study.id)
+        .where(*matching)
+        .order_by(*_URGENCY)
+        .offset((number - 1) * PAGE_SIZE)
+        .limit(PAGE_SIZE)
+    )
+    studies = session.scalars(_found(session.scalars(ids).all())).all()
+    return WorklistPage(_rows(session, studies, reader), number, total)
+
+
+def _found(ids: Sequence[str]) -> Select[Study]:
+    return select(Study).where(Study.id.in_(ids)).order_by(*_URGENCY)
+
+
+def _rows(session: Session, studies: Sequence[Study], reader: Reader) -> list[Row]:
+    claims = session.scalars(
+        select(Claim)
+        .where(Claim.study_id.in_([study.id for study in studies]), _in_force(reader))
+        .options(joinedload(Claim.user))
+    )
+    by_study = {claim.study_id: claim for claim in claims}
+    patients = {study.patient_id for study in studies} - {""}
+    counted = session.execute(
+        select(Study.patient_id, func.count().label("studies"))
+        .where(Study.patient_id.in_(patients))
+        .group_by(Study.patient_id)
+    )
+    count = {row.patient_id: row.studies for row in counted}
+    hidden = hidden_findings(session, studies, reader.user_id)
+    return [
+        Row(
+            study=study,
+            claim=by_study.get(study.id),
+            others=count.get(study.patient_id, 1) - 1,
+            hidden=study.id in hidden,
+        )
+        for study in studies
+    ]
+
+
+def hidden_findings(session: Session, studies: Sequence[Study], user_id: str) -> set[str]:
+    """Ids of those whose finding the user may not see yet: `app.verdicts.finding_hidden`."""
+    if not site_settings(session).image_first:
+        return set()
+    ids = {study.id for study in studies}
+    own = select(Review.study_id).where(Review.study_id.in_(ids), Review.user_id == user_id)
+    return ids - set(session.scalars(own))
+
+
+def _in_force(reader: Reader) -> ColumnElement[bool]:
+    return Claim.taken_at >= lapsed_before(reader.claim_minutes)
+
+
+def _conditions(query: WorklistQuery, reader: Reader) -> list[ColumnElement[bool]]:
+    found = [*_state_conditions(query.state, reader), *_text_conditions(query.text)]
+    if query.period:
+        found.append(Study.received_at >= now() - PERIODS[query.period][1])
+    if query.first_day:
+        found.append(Study.received_at >= _start_of(query.first_day))
+    if query.last_day:
+        found.append(Study.received_at < _start_of(query.last_day) + timedelta(days=1))
+    if query.simulated:
+        found.append(Study.simulated.is_(query.simulated == "only"))
+    if query.mine:
+        reviewed = select(Review.id).where(
+            Review.study_id == Study.id, Review.user_id == reader.user_id
+        )
+        found.append(_claimed(reader, Claim.user_id == reader.user_id) | reviewed.exists())
+    return found
+
+
+def _claimed(reader: Reader, *by: ColumnElement[bool]) -> ColumnElement[bool]:
+    held = select(Claim.study_id).where(Claim.study_id == Study.id, _in_force(reader), *by)
+    return held.exists()
+
+
+def _state_conditions(state: str, reader: Reader) -> list[ColumnElement[bool]]:
+    if not state:
+        return []
+    if state == REVIEWED:
+        return [Study.reviewed_at.is_not(None)]
+    unreviewed = Study.reviewed_at.is_(None)
+    if state == UNREVIEWED:
+        return [unreviewed]
+    return [unreviewed, _claimed(reader) if state == READING else Study.state == state]
+
+
+def _text_conditions(text: str) -> list[ColumnElement[bool]]:
+    columns = (
+        Study.patient_name,
+        Study.patient_id,
+        Study.accession_number,
+        Study.study_description,
+        Study.study_instance_uid,
+    )
+    return [
+        or_(*(column.icontains(word, autoescape=True) for column in columns))
+        for word in text.split()
+    ]
+
+
+def next_study(session: Session, reader: Reader, passed_over: Sequence[str]) -> str | None:
+    """Id of the most urgent study that wants a verdict and that nobody else reads.
+
+    Left out are those whose slices are still arriving, those on which the reader has already
+    spoken (where two verdicts are wanted), and `passed_over`.
+    """
+    spoken = select(Review.id).where(
+        Review.study_id == Study.id, Review.user_id == reader.user_id, Review.kind == VERDICT
+    )
+    return session.scalar(
+        select(Study.id)
+        .where(
+            Study.reviewed_at.is_(None),
+            Study.state != ARRIVING,
+            ~_claimed(reader, Claim.user_id != reader.user_id),
+            ~spoken.exists(),
+            Study.id.not_in(passed_over),
+        )
+        .order_by(*_URGENCY)
+        .limit(1)
+    )
+
+
+def others_of_patient(session: Session, study: Study, most: int) -> tuple[list[Study], int]:
+    """The patient's other studies, the newest first, `most` of them; and how many there are.
+
+    The same patient is who has the same PatientID; without one nobody can tell.
+    """
+    if not study.patient_id:
+        return [], 0
+    same = (Study.patient_id == study.patient_id, Study.id != study.id)
+    newest = (Study.study_date.desc(), Study.received_at.desc())
+    found = session.scalars(select(Study).where(*same).order_by(*newest).limit(most)).all()
+    if len(found) < most:
+        return list(found), len(found)
+    return list(found), session.scalar(select(func.count()).select_from(Study).where(*same)) or 0
+
+
+def _start_of(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
