@@ -19,7 +19,7 @@ ORDER = (
     "data", "evaluation", "exploration", "training", "exporting",
     "cache", "pack", "explore", "simulate", "submission", "golden",
     "train", "pieces", "train_series_head", "calibrate", "evaluate", "robustness",
-    "fit_familiarity", "localise", "export", "benchmark",
+    "fit_familiarity", "localise", "cross_validation", "export", "benchmark",
     "experiments", "pipeline",
 )  # fmt: skip
 WITHOUT_TORCH = ("dicom", "report", "exploration")
