@@ -74,7 +74,7 @@ def test_other_recipes_are_compared_and_earlier_looks_are_counted(
 
     evaluation = json.loads((recipe / "evaluation.json").read_text())
     (compared,) = evaluation["compared"]
-    assert [one["weights"] for one in evaluation["evaluations"]][0] == "of before"
+    assert evaluation["evaluations"][0]["weights"] == "of before"
     assert compared["difference"]["weighted_log_loss"]["value"] == 0
 
 
