@@ -14,7 +14,7 @@ let told;
 let waitingFor = "";
 
 function build() {
-  rows = element("tbody");
+  rows = element("ul");
   told = element("p", { className: "error", role: "alert" });
   const usual = element("button", { type: "button", textContent: "Usual keys" });
   const close = element("button", { type: "button", textContent: "Close", className: "primary" });
@@ -23,7 +23,7 @@ function build() {
     { className: "keys-dialog", ariaLabel: "Keys" },
     element("h2", { textContent: "Keys" }),
     element("p", { textContent: "Press a key's button, then the new key. Escape leaves it as it was." }),
-    element("table", {}, rows),
+    rows,
     told,
     element("p", { className: "actions" }, usual, close),
   );
@@ -42,7 +42,7 @@ function row({ name, does, key }) {
   button.textContent = name === waitingFor ? "press a key" : key ? keyName(key) : "none";
   button.ariaLabel = `${does}: ${button.textContent}`;
   button.addEventListener("click", () => wait(name));
-  return element("tr", {}, element("td", { textContent: does }), element("td", {}, button));
+  return element("li", {}, does, button);
 }
 
 function wait(name, problem = "") {

@@ -20,7 +20,7 @@ function percent(probability) {
 function showNumbers() {
   const { state, slice } = viewer;
   document.getElementById("number").textContent = state.position + 1;
-  for (const cell of document.querySelectorAll("[data-label]")) {
+  for (const cell of document.querySelectorAll("#findings [data-label]")) {
     cell.textContent = slice.probabilities ? percent(slice.probabilities[cell.dataset.label]) : "–";
   }
   for (const place of document.querySelectorAll("#strip .place.here")) {

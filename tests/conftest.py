@@ -1,6 +1,7 @@
 """What the tests share: a clinic in a temporary folder, users, and the model in service."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -8,6 +9,7 @@ from typing import NoReturn
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from playwright.sync_api import Browser, Page, StorageState
 
 from app import auth
 from app.config import PROJECT_ROOT, load_settings
@@ -15,7 +17,9 @@ from app.db.session import migrate
 from app.factory import create_app
 from app.services import Services, open_services
 from app.views.context import EXTENSION
+from browser_clinic import chromium, demo_clinic, log_in_by_form
 from clinic import PASSWORD, log_in
+from live_clinic import LiveClinic
 from model.predictor import Predictor, load_predictor
 from postgresql import find_server, new_database, running_server
 
@@ -124,3 +128,39 @@ def reader(client: FlaskClient) -> FlaskClient:
 def administrator(client: FlaskClient) -> FlaskClient:
     """A browser in which ada, an administrator, is logged in."""
     return log_in(client, "ada")
+
+
+@pytest.fixture(scope="session")
+def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveClinic]:
+    """A running installation with its demo study analysed, for all tests in the browser."""
+    with demo_clinic(tmp_path_factory.mktemp("clinic")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium."""
+    executable = shutil.which("chromium")
+    if executable is None:
+        missing_service("Chromium is not installed")
+    with chromium(executable) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def login(browser: Browser, clinic: LiveClinic) -> StorageState:
+    """The cookies of an administrator."""
+    return log_in_by_form(browser, clinic)
+
+
+@pytest.fixture
+def page(browser: Browser, clinic: LiveClinic, login: StorageState) -> Iterator[Page]:
+    """The worklist, logged in; errors of the pages' scripts fail the test."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, storage_state=login)
+    opened = context.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.goto(clinic.address)
+    yield opened
+    context.close()
+    assert errors == []

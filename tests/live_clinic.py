@@ -23,9 +23,10 @@ LEASE_SECONDS = 3
 
 @dataclass(frozen=True)
 class LiveClinic:
-    """A running installation: its address, the administrator's password, the command's pid."""
+    """A running installation: its address and folder, the administrator's password, its pid."""
 
     address: str
+    data: Path
     password: str
     pid: int
 
@@ -88,7 +89,7 @@ def live_clinic(data: Path) -> Iterator[LiveClinic]:
             START_SECONDS,
             "the setup is done",
         )
-        clinic = LiveClinic(f"http://127.0.0.1:{port}", _first_password(log), process.pid)
+        clinic = LiveClinic(f"http://127.0.0.1:{port}", data, _first_password(log), process.pid)
         wait_until(lambda: _is_healthy(clinic), START_SECONDS, "web and worker are up")
         yield clinic
     finally:

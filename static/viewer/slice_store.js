@@ -25,11 +25,13 @@ export class SliceStore {
   #stopped = false;
   #position = 0;
   #onChange;
+  #budget;
 
   /** `onChange` gets each slice whose HU have come, or will not come. */
-  constructor(slices, onChange) {
+  constructor(slices, onChange, budgetBytes = BUDGET_BYTES) {
     this.slices = slices;
     this.#onChange = onChange;
+    this.#budget = budgetBytes;
   }
 
   get(slice) {
@@ -65,7 +67,7 @@ export class SliceStore {
         const slice = this.slices[place];
         if (!slice) continue;
         bytes += slice.rows * slice.columns * BYTES_A_PIXEL;
-        if (bytes > BUDGET_BYTES) return found;
+        if (bytes > this.#budget) return found;
         found.push(slice);
       }
     }

@@ -1,0 +1,264 @@
+"""The viewer in a real browser: what it shows and measures is what the server stored."""
+
+import base64
+import json
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from playwright.sync_api import Page, expect
+
+from app.storage import HU, Storage
+from browser_clinic import open_demo_study
+from live_clinic import LiveClinic
+from model.windowing import DISPLAY_PRESETS, Window, grey_lookup
+
+BASE64 = "bytes => btoa(Array.from(new Uint8Array(bytes), b => String.fromCharCode(b)).join(''))"
+HU_OF_A_SLICE = f"""async (slice) => {{
+    const {{ fetchHu }} = await import("/static/viewer/slice_store.js");
+    return ({BASE64})((await fetchHu(slice)).buffer);
+}}"""
+GREY_OF_EVERY_HU = f"""async ([window, inverted]) => {{
+    const {{ greyTable }} = await import("/static/viewer/windowing.js");
+    return ({BASE64})(Uint8Array.from(greyTable(window, inverted), (colour) => colour & 255));
+}}"""
+CANVAS = f"""() => {{
+    const canvas = document.querySelector(".viewport canvas");
+    const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return ({BASE64})(pixels.data.filter((_, index) => index % 4 === 0));
+}}"""
+
+
+@pytest.fixture
+def study(page: Page) -> Page:
+    """The demo study at its lowest slice, with the Hounsfield units there."""
+    open_demo_study(page)
+    go_to_lowest(page)
+    return page
+
+
+def go_to_lowest(page: Page) -> None:
+    expect(page.locator(".viewing")).to_be_visible()
+    page.keyboard.press("Home")
+    expect(page.locator(".corner-place").first).to_contain_text("1 / ")
+    expect(page.locator(".frame:not(.waiting) canvas").first).to_be_visible()
+
+
+def slices_of(page: Page) -> list[dict[str, Any]]:
+    """What the page says of each slice."""
+    state: dict[str, Any] = json.loads(page.locator("#slices").text_content() or "")
+    slices: list[dict[str, Any]] = state["slices"]
+    return slices
+
+
+def stored(clinic: LiveClinic, one: dict[str, Any]) -> NDArray[np.int16]:
+    """The slice as the server keeps it, int16 [rows, columns]."""
+    hu: NDArray[np.int16] = Storage(clinic.data / "files").read_array(HU, one["instance"])
+    return hu
+
+
+def decoded(text: str, dtype: str) -> NDArray[Any]:
+    return np.frombuffer(base64.b64decode(text), dtype)
+
+
+def center_of(page: Page) -> tuple[float, float]:
+    """The middle of the large picture on the screen."""
+    box = page.locator(".frame").first.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(*end, steps=3)
+    page.mouse.up()
+
+
+def test_the_browser_has_the_stored_hounsfield_units(study: Page, clinic: LiveClinic) -> None:
+    for one in (slices_of(study)[0], slices_of(study)[12]):
+        received = decoded(study.evaluate(HU_OF_A_SLICE, one), "<i2")
+
+        np.testing.assert_array_equal(received, stored(clinic, one).ravel())
+
+
+def test_every_grey_level_is_the_servers(study: Page) -> None:
+    windows = [*DISPLAY_PRESETS, Window("own", 37, 83), Window("narrow", 12, 1)]
+    for window in windows:
+        asked = {"center": window.center, "width": window.width}
+        table = decoded(study.evaluate(GREY_OF_EVERY_HU, [asked, False]), "u1")
+        inverted = decoded(study.evaluate(GREY_OF_EVERY_HU, [asked, True]), "u1")
+
+        np.testing.assert_array_equal(table, grey_lookup(window), err_msg=window.name)
+        np.testing.assert_array_equal(inverted, 255 - grey_lookup(window))
+
+
+def test_the_canvas_shows_the_slice_through_each_preset(study: Page, clinic: LiveClinic) -> None:
+    hu = stored(clinic, slices_of(study)[0])
+    for key, window in enumerate(DISPLAY_PRESETS, start=1):
+        study.keyboard.press(str(key))
+        caption = study.locator(".viewport figcaption").first
+        expect(caption).to_have_text(f"{window.name} C {window.center} W {window.width}")
+
+        shown = decoded(study.evaluate(CANVAS), "u1")
+
+        np.testing.assert_array_equal(shown, grey_lookup(window).take(hu.view(np.uint16)).ravel())
+
+
+def test_keys_and_wheel_move_and_the_address_follows(study: Page) -> None:
+    number = study.locator("#number")
+    study.keyboard.press("ArrowDown")
+    study.keyboard.press("PageDown")
+    expect(number).to_have_text("7")
+
+    study.mouse.move(*center_of(study))
+    study.mouse.wheel(0, -120)
+
+    expect(number).to_have_text("6")
+    expect(study).to_have_url(re.compile("slice=6"))
+    expect(study.locator("#strip .here")).to_have_count(1)
+    study.locator("[data-slice='9']").click()
+    expect(number).to_have_text("10")
+
+
+def test_the_value_under_the_pointer_stays_under_it_while_zooming(
+    study: Page, clinic: LiveClinic
+) -> None:
+    x, y = center_of(study)
+    study.mouse.move(x - 60, y - 80)
+    readout = study.locator(".corner-cursor").first
+    expect(readout).to_contain_text("HU")
+    before = readout.text_content() or ""
+
+    study.keyboard.down("Control")
+    study.mouse.wheel(0, -120)
+    study.keyboard.up("Control")
+
+    expect(study.locator(".corner-place").first).to_contain_text("zoom 1.1")
+    expect(readout).to_have_text(before)
+    value, column, row = (int(n) for n in re.findall(r"-?\d+", before))
+    assert stored(clinic, slices_of(study)[0])[row, column] == value
+
+
+def test_a_drag_changes_the_window_and_zero_brings_the_presets_back(study: Page) -> None:
+    caption = study.locator(".viewport figcaption").first
+    x, y = center_of(study)
+
+    drag(study, (x, y), (x + 120, y + 30))
+
+    expect(caption).to_have_text("own C 50 W 120")
+    study.keyboard.press("0")
+    expect(caption).to_have_text("brain C 40 W 80")
+
+
+def test_a_length_is_that_of_the_file(study: Page) -> None:
+    x, y = center_of(study)
+    box = study.locator(".frame").first.bounding_box()
+    assert box is not None
+    one = slices_of(study)[0]
+    pixel = max(one["columns"] / box["width"], one["rows"] / box["height"])
+
+    study.keyboard.press("l")
+    drag(study, (x, y), (x + 90, y + 120))
+
+    told = float((study.locator(".shapes text").first.text_content() or "").split(" mm")[0])
+    assert told == pytest.approx(150 * pixel * one["spacing_mm"][0], abs=0.1)
+    study.keyboard.press("Delete")
+    expect(study.locator(".shapes text")).to_have_count(0)
+
+
+def test_a_region_is_measured_and_told_to_the_page(study: Page, clinic: LiveClinic) -> None:
+    study.evaluate(
+        "() => document.addEventListener('falx:region', ({ detail }) => (window.told = detail))"
+    )
+    x, y = center_of(study)
+
+    study.keyboard.press("r")
+    drag(study, (x - 40, y - 30), (x + 30, y + 40))
+
+    told = study.evaluate("window.told")
+    one = slices_of(study)[0]
+    rows, columns = np.mgrid[told["y0"] : told["y1"], told["x0"] : told["x1"]] + 0.5
+    a, b = (told["x1"] - told["x0"]) / 2, (told["y1"] - told["y0"]) / 2
+    across, down = (columns - told["x0"] - a) / a, (rows - told["y0"] - b) / b
+    inside = stored(clinic, one)[told["y0"] : told["y1"], told["x0"] : told["x1"]][
+        across**2 + down**2 <= 1
+    ]
+    assert (told["instance"], told["position"]) == (one["instance"], 0)
+    assert told["mean"] == pytest.approx(inside.mean())
+    assert told["sd"] == pytest.approx(inside.std())
+    assert told["area_mm2"] == pytest.approx(inside.size * np.prod(one["spacing_mm"]))
+    expect(study.locator(".shapes text").first).to_contain_text(f"{told['mean']:.1f} ±")
+
+
+def test_each_change_of_slice_is_told_to_the_page(study: Page) -> None:
+    study.evaluate(
+        "() => document.addEventListener('falx:slice', ({ detail }) => (window.told = detail))"
+    )
+    study.keyboard.press("ArrowDown")
+
+    assert study.evaluate("window.told") == {
+        "position": 1,
+        "instance": slices_of(study)[1]["instance"],
+    }
+
+
+def test_what_cannot_be_fetched_is_said_and_the_picture_stays(page: Page) -> None:
+    page.route(re.compile("/instances/.*/hu$"), lambda route: route.fulfill(status=503))
+    open_demo_study(page)
+
+    sentence = page.locator(".problem").first
+    expect(sentence).to_contain_text("could not be fetched: the server answered 503")
+    expect(page.locator(".picture").first).to_be_visible()
+    expect(page.locator(".frame canvas").first).to_be_hidden()
+
+    page.unroute(re.compile("/instances/.*/hu$"))
+    go_to_lowest(page)
+    expect(sentence).to_be_hidden()
+
+
+def test_only_what_the_budget_allows_is_kept_nearest_first(study: Page) -> None:
+    held = study.evaluate(
+        """async (slices) => {
+            const { SliceStore } = await import("/static/viewer/slice_store.js");
+            const budget = 5 * slices[0].rows * slices[0].columns * 2;
+            return new Promise((resolve) => {
+                let left = 5 + 5;
+                const store = new SliceStore(slices, () => {
+                    left -= 1;
+                    if (left === 5) store.focus(15);
+                    if (!left) resolve(slices.map((slice) => Boolean(store.get(slice))));
+                }, budget);
+                store.focus(5);
+            });
+        }""",
+        slices_of(study),
+    )
+
+    assert [place for place, is_held in enumerate(held) if is_held] == [13, 14, 15, 16, 17]
+
+
+def test_the_map_is_off_until_asked_for_and_shows_the_chosen_label(study: Page) -> None:
+    heat = study.locator(".heat")
+    expect(heat).to_be_hidden()
+
+    study.keyboard.press("h")
+    expect(heat).to_be_visible()
+    study.get_by_label("Blood map of").select_option("subdural")
+    expect(heat).to_have_attribute("href", re.compile("/subdural.png$"))
+    study.get_by_label("strength").fill("0.2")
+    expect(heat).to_have_css("opacity", "0.2")
+
+    study.keyboard.press("h")
+    expect(heat).to_be_hidden()
+
+
+def test_the_sides_of_the_patient_are_named(study: Page) -> None:
+    sides = {
+        side: study.locator(f".corner-{side}").first.text_content()
+        for side in ("left", "right", "top", "bottom")
+    }
+
+    assert sides == {"left": "R", "right": "L", "top": "A", "bottom": "P"}
