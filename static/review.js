@@ -88,6 +88,7 @@ function showPressed() {
   for (const [name, is] of Object.entries(pressed)) {
     section.querySelector(`[data-runs="${name}"]`)?.setAttribute("aria-pressed", String(is));
   }
+  section.querySelector("[data-runs='window-file']").disabled = !viewer.slice.window;
 }
 
 document.addEventListener("falx:slice", showNumbers);
@@ -95,7 +96,10 @@ document.addEventListener("falx:drawn", () => {
   showPressed();
   settle();
 });
-document.addEventListener("refreshed", () => viewer.update(read("slices")));
+document.addEventListener("refreshed", () => {
+  viewer.update(read("slices"));
+  showHeatControls();
+});
 document.getElementById("metadata").addEventListener("toggle", showAttributes);
 
 document.addEventListener("click", (event) => {
@@ -105,9 +109,20 @@ document.addEventListener("click", (event) => {
   viewer.show(Number(link.dataset.slice));
 });
 
-// The map's label and strength; the refreshed page replaces these controls.
+// The map's label and strength. A refreshed page brings new controls, which know of no choice.
+let opacity = "";
+
+function showHeatControls() {
+  const [label, strength] = ["heat-label", "heat-opacity"].map((id) => document.getElementById(id));
+  if (label) label.value = viewer.heat.label;
+  if (strength && opacity) strength.value = opacity;
+}
+
 document.addEventListener("input", ({ target }) => {
-  if (target.id === "heat-opacity") section.style.setProperty("--heat-opacity", target.value);
+  if (target.id === "heat-opacity") {
+    opacity = target.value;
+    section.style.setProperty("--heat-opacity", opacity);
+  }
   if (target.id === "heat-label") {
     viewer.heat.label = target.value;
     viewer.draw();

@@ -17,6 +17,7 @@ from app.config import PROJECT_ROOT
 from app.render import window_png
 from bench_reading import reading_lines
 from bench_simulate import simulating_lines
+from bench_viewer import viewer_lines
 from live_clinic import LiveClinic, live_clinic, token_of, wait_until
 from model.artifact import BLOOD_MAP, load_card, load_network
 from model.dicom.slice_reader import CTHeader, ReadLimits, read_header, read_pixels
@@ -45,7 +46,8 @@ def main() -> None:
     if not files:
         sys.exit("falx bench: the real head CT (shared/data/ge-head) is not beside the project")
     reading = [Line(*one) for one in (*reading_lines(), *simulating_lines())]
-    lines = [*service_lines(files), *stage_lines(files), *reading]
+    viewing = [Line(*one) for one in viewer_lines(files)]
+    lines = [*service_lines(files), *viewing, *stage_lines(files), *reading]
     for line in lines:
         print(f"{line.name:<52}{line.value:>14}   {line.aim}")
 
