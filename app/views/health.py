@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.models import WorkerHeartbeat
-from app.heartbeat import is_alive
+from app.heartbeat import alive_from
 from app.views.context import model_card, services
 
 blueprint = Blueprint("health", __name__, description="State of the system")
@@ -50,7 +50,7 @@ def healthz() -> tuple[dict[str, Any], int]:
         database = "not available"
     seen = [
         {
-            "alive": is_alive(worker),
+            "alive": worker.seen_at >= alive_from(),
             "seen_at": worker.seen_at,
             "device": worker.device,
             "model_version": worker.model_version,

@@ -6,20 +6,18 @@ from typing import Any, Final
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from app.claims import lapsed_before
 from app.db.models import now
-from app.db.reading import Claim
-from app.heartbeat import is_served
+from app.heartbeat import alive_from
 from app.saved_views import SavedViewError, delete_view, save_view, views_of
 from app.study_actions import ACTIONS
 from app.views.context import model_card, services
 from app.worklist_page import Reader, next_study, worklist_page
 from app.worklist_query import PERIODS, SHOWN_STATES, SIMULATED, WorklistQuery
-from app.worklist_version import current_version
+from app.worklist_version import ListVersion, list_version
 
 blueprint = Blueprint("worklist", __name__)
 
@@ -35,13 +33,13 @@ MOST_PASSED_OVER: Final = 50
 def index() -> str:
     """One page of the worklist, searched and filtered as the address says."""
     with services().database.read() as session:
-        tag = _tag(session)
-        facts = _list_facts(session)
+        version = _version(session)
+        facts = _list_facts(session, version)
         views = views_of(session, current_user.id)
     return render_template(
         "worklist.html",
         **facts,
-        tag=tag,
+        tag=_tag(version),
         now=now(),
         views=views,
         states=SHOWN_STATES,
@@ -55,31 +53,24 @@ def index() -> str:
 def live() -> ResponseReturnValue:
     """The list alone for an open page: nothing (304) while it is as the page has it."""
     with services().database.read() as session:
-        tag = _tag(session)
-        if request.if_none_match.contains_weak(tag):
+        version = _version(session)
+        if request.if_none_match.contains_weak(_tag(version)):
             response = Response(status=304)
         else:
-            response = Response(
-                render_template("worklist/list.html", **_list_facts(session)), mimetype="text/html"
-            )
-    response.set_etag(tag)
+            html = render_template("worklist/list.html", **_list_facts(session, version))
+            response = Response(html, mimetype="text/html")
+    response.set_etag(_tag(version))
     return response
 
 
-def _tag(session: Session) -> str:
-    """Differs whenever the list may differ.
+def _version(session: Session) -> ListVersion:
+    claims_from = lapsed_before(services().settings.claim_minutes)
+    return list_version(session, claims_from, alive_from(), model_card().sha256)
 
-    Every change raises the version; what changes by time alone is here by itself: claims that
-    lapse, a worker that falls silent, and the periods of the filters, hour by hour.
-    """
-    held = select(func.count()).select_from(Claim)
-    parts = (
-        current_version(session),
-        session.scalar(held.where(Claim.taken_at >= lapsed_before(_reader().claim_minutes))),
-        int(is_served(session, model_card().sha256)),
-        f"{now():%d%H}",
-        current_user.id,
-    )
+
+def _tag(version: ListVersion) -> str:
+    """Differs whenever the list may differ for this user; by the hour for the filters' periods."""
+    parts = (version.changes, version.claims, version.workers, f"{now():%d%H}", current_user.id)
     return "-".join(map(str, parts))
 
 
@@ -87,13 +78,13 @@ def _reader() -> Reader:
     return Reader(current_user.id, services().settings.claim_minutes)
 
 
-def _list_facts(session: Session) -> dict[str, Any]:
+def _list_facts(session: Session, version: ListVersion) -> dict[str, Any]:
     query = WorklistQuery.from_address(request.args)
     number = min(max(1, request.args.get("page", 1, int)), LAST_PAGE)
     return {
         "page": worklist_page(session, query, number, _reader()),
         "query": query,
-        "served": is_served(session, model_card().sha256),
+        "served": version.workers > 0,
     }
 
 
