@@ -52,7 +52,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--bank", type=Path, help="draw what is simulated from here (model.simulate --bank)")
     add("--folds", type=Path, help="patient,fold; made where missing (folds.csv in the cache)")
     add("--n-folds", type=int, help="for making it (10, or as many as there are patients)")
-    add("--rotation", type=int, default=0, help="0 to 4: which folds are held out (0)")
+    add("--rotation", type=_rotation, default=0, help="0 to 4: which are held out; or none (0)")
     add("--device", default="auto", help="auto, cpu or cuda (auto)")
     add("--workers", type=int, help="reading processes (4 on a GPU, 0 on a CPU)")
     add("--resident", choices=CHOICES, default="auto", help="keep the pixels on the device (auto)")
@@ -60,6 +60,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--minutes", type=float, default=math.inf, help="then stop; run again to go on")
     add_recipe_arguments(parser)
     return parser.parse_args(arguments)
+
+
+def _rotation(text: str) -> int | None:
+    return None if text == "none" else int(text)
 
 
 # --------------------------------------------------------------------------------- one epoch
@@ -191,7 +195,9 @@ def finish_epoch(state: TrainingState, job: Job, console: Console) -> None:
     )
     state.epoch, state.step, state.loss_sum, state.epoch_seconds = state.epoch + 1, 0, 0.0, 0.0
     state.seconds += seconds
-    better, state.best_loss = loss < state.best_loss, min(loss, state.best_loss)
+    better = loss < state.best_loss  # not where nobody is held out: nan
+    if better:
+        state.best_loss = loss
     if job.processes.writes:
         record(job.folder, row)
     if better:

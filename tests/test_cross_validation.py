@@ -6,23 +6,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cache_factory import write_cache
-from model import train
+from model import export, train
+from model.artifact import load_card
 from model.calibrate import Wishes
 from model.cross_validation.__main__ import main
-from model.cross_validation.pooling import fit_scaling, pool
+from model.cross_validation.pooling import averaged, pool
+from model.cross_validation.scaling import fit_scaling
 from model.errors import TrainingError
+from model.evaluate import load_calibrated
 from model.labels import LABELS
 from prediction_factory import some_predictions
 
 
-def train_rotation(folder: Path, rotation: int, *options: str) -> None:
+def train_rotation(folder: Path, rotation: int | None, *options: str) -> None:
     train.main(
         [
             f"--cache={folder.parent / 'cache'}",
             f"--run={folder / f'rotation-{rotation}'}",
-            f"--rotation={rotation}",
+            f"--rotation={'none' if rotation is None else rotation}",
             "--architecture=test_resnet",
             "--size=32",
             "--epochs=1",
@@ -76,6 +80,34 @@ def test_other_recipes_are_compared_and_earlier_looks_are_counted(
     (compared,) = evaluation["compared"]
     assert evaluation["evaluations"][0]["weights"] == "of before"
     assert compared["difference"]["weighted_log_loss"]["value"] == 0
+
+
+def test_the_figures_are_given_to_the_run_that_learnt_from_everybody(
+    recipe: Path, tmp_path: Path
+) -> None:
+    everybody = recipe.parent / "everybody"
+    train_rotation(recipe, None, f"--run={everybody}")
+
+    main([f"--recipe={recipe}", f"--give-to={everybody}", "--draws=20", "--device=cpu"])
+    export.main([f"--run={everybody}", f"--to={tmp_path}", "--version=1.0.0"])
+
+    given = json.loads((recipe / "calibration.json").read_text())
+    card = load_card(tmp_path / "falx.json")
+    assert card.calibration == given["temperature"]
+    assert card.training.parts["train"].patients == 40
+    assert "one of 3 runs of this recipe" in card.training.parts["test"].used_for
+    assert "by cross-validation" in card.thresholds_measured_on
+    trained, _, _ = load_calibrated(everybody)
+    logits = torch.zeros(1, len(LABELS))
+    moved = trained.network.series_head(
+        torch.zeros(1, trained.network.embedding_size), logits, torch.zeros(1)
+    )
+    assert moved[0].tolist() == pytest.approx([given["offset"][label] for label in LABELS])
+
+
+def test_figures_are_of_no_run_that_left_somebody_out(recipe: Path) -> None:
+    with pytest.raises(TrainingError, match=r"did not learn .* with `--rotation none`"):
+        main([f"--recipe={recipe}", f"--give-to={recipe / 'rotation-0'}", "--draws=2"])
 
 
 def test_one_run_is_no_cross_validation(recipe: Path, tmp_path: Path) -> None:
@@ -148,3 +180,11 @@ def test_no_patient_has_part_in_what_he_is_judged_by() -> None:
     assert np.array_equal(first.predictions.logits[own], second.predictions.logits[own])
     assert np.array_equal(first.thresholds["alert"][own], second.thresholds["alert"][own])
     assert not np.array_equal(first.predictions.logits[rest], second.predictions.logits[rest])
+
+
+def test_neighbours_are_of_the_same_series() -> None:
+    predictions = some_predictions(4, slices=3)
+    level = np.repeat(np.arange(len(predictions.frame) // 3), 3)[:, None].astype(np.float32)
+    flat = replace(predictions, slice_logits=np.repeat(level, len(LABELS), axis=1))
+
+    assert np.allclose(averaged(flat, 6.0), flat.slice_logits)

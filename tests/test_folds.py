@@ -227,3 +227,12 @@ def test_a_label_of_four_patients_trains_in_every_rotation(tmp_path: Path) -> No
     for rotation in range(5):
         train = frame[frame["patient"].isin(parts_of(folds, rotation)["train"])]
         assert train[["subdural", "intraventricular"]].max().all(), rotation
+
+
+def test_everybody_may_train() -> None:
+    folds = {f"p{number}": number % 10 for number in range(20)}
+
+    parts = parts_of(folds, None)
+
+    assert parts["train"] == sorted(folds)
+    assert not parts["tune"] + parts["calibrate"] + parts["test"]

@@ -25,8 +25,8 @@ class SeriesHead(nn.Module):
     First each slice's logits are averaged with its neighbours' (`neighbour_average`): blood seldom
     ends within a slice, noise does. Then a bidirectional GRU (Cho et al. 2014, arXiv 1406.1078)
     runs over the slices' embeddings, their differences to both neighbours, their place along the
-    series and their logits; what it says is added to the logits. It starts as nothing averaged and
-    nothing added.
+    series and their logits; what it says is added to the logits, and so is an offset a label. It
+    starts as nothing averaged and nothing added.
 
     Parameters
     ----------
@@ -40,6 +40,7 @@ class SeriesHead(nn.Module):
 
     blend: Tensor
     width_mm: Tensor
+    offset: Tensor
 
     def __init__(self, embedding_size: int, hidden: int = 64, dropout: float = 0.2) -> None:
         super().__init__()
@@ -56,6 +57,7 @@ class SeriesHead(nn.Module):
         # How much of the correction counts, a label: chosen on patients it was not fitted to.
         self.register_buffer("blend", torch.ones(len(LABELS)))
         self.register_buffer("width_mm", torch.zeros(()))
+        self.register_buffer("offset", torch.zeros(len(LABELS)))
 
     def forward(self, embeddings: Tensor, logits: Tensor, z_mm: Tensor) -> Tensor:
         """Correct the logits of one series.
@@ -73,7 +75,7 @@ class SeriesHead(nn.Module):
         """
         if embeddings.shape[0] != logits.shape[0] or z_mm.shape[0] != logits.shape[0]:
             raise ValueError("embeddings, logits and z_mm must have one entry a slice")
-        averaged = neighbour_average(logits, z_mm, float(self.width_mm))
+        averaged = neighbour_average(logits, z_mm, float(self.width_mm)) + self.offset
         if not bool(self.blend.any()):
             return averaged
         seen = self.seen(embeddings, averaged, z_mm)
@@ -194,12 +196,23 @@ class FittedHead:
         return head.eval()
 
 
+def averaging_head(embedding_size: int, width_mm: float, offset: Sequence[float]) -> SeriesHead:
+    """A head that averages over neighbours and adds an offset a label, and corrects nothing."""
+    head = SeriesHead(embedding_size, hidden=1)
+    head.blend.zero_()
+    head.width_mm.fill_(width_mm)
+    head.offset.copy_(torch.tensor(offset))
+    return head.eval()
+
+
 def describe(figures: Mapping[str, Any]) -> str:
     """Say what a series head is and what it brought, for the card."""
     does, brought = [], [f"{figures['weighted_alone']:.4f} for slices alone"]
     if figures["width_mm"]:
         does.append(f"logits averaged over neighbours (Gaussian of {figures['width_mm']:g} mm)")
         brought.append(f"{figures['weighted_averaged']:.4f} averaged")
+    if any(figures["offset"]):
+        does.append("an offset a label added")
     if any(figures["blend"]):
         shares = zip(LABELS, figures["blend"], strict=True)
         blend = ", ".join(f"{label} {value:g}" for label, value in shares)
@@ -207,8 +220,8 @@ def describe(figures: Mapping[str, Any]) -> str:
         seen = f"GRUs that did not see them, {figures['folds']}-fold"
         brought.append(f"{figures['weighted_with_head']:.4f} corrected ({seen})")
     return (
-        f"{', '.join(does)}; chosen on {figures['patients']} tune patients, on whom the weighted "
-        f"log loss was {', '.join(brought)}"
+        f"{', '.join(does)}; chosen on {figures['patients']} {figures['role']} patients, on whom "
+        f"the weighted log loss was {', '.join(brought)}"
     )
 
 

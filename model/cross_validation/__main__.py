@@ -1,9 +1,10 @@
 """Measure a recipe by cross-validation, and calibrate it on all of its patients.
 
 ``python -m model.cross_validation --recipe FOLDER`` takes the runs of a recipe's rotations. Each
-patient is judged by the run of which he is a test patient, with offset, temperature and thresholds
-that were fitted on the other runs' test patients. `calibration.json` holds what is fitted on all of
-them, for weights of the same recipe that learnt from everybody.
+patient is judged by the run of which he is a test patient, with an average over neighbouring
+slices, offset, temperature and thresholds that were fitted on the other runs' test patients.
+`calibration.json` holds what is fitted on all of them, for weights of the same recipe that learnt
+from everybody.
 """
 
 import argparse
@@ -17,14 +18,10 @@ import numpy as np
 from rich.console import Console
 
 from model.calibrate import CALIBRATION_FILE, Wishes
-from model.cross_validation.pooling import (
-    UNSCALED,
-    Pooled,
-    calibrate_on_all,
-    measure_points,
-    pool,
-)
+from model.cross_validation.pooling import Pooled, calibrate_on_all, measure_points, pool
 from model.cross_validation.rotations import facts_of, runs_of
+from model.cross_validation.scaling import UNSCALED
+from model.cross_validation.serving import give_to
 from model.errors import TrainingError
 from model.evaluate import EVALUATION_FILE, REPORT_FILE, count_parts, past_evaluations
 from model.evaluation.measurement import EvaluatedRun, compare, measure
@@ -67,12 +64,6 @@ class CrossValidated:
         mean: list[float] = np.mean(shares, axis=0).tolist()
         return mean
 
-    @property
-    def patients(self) -> list[str]:
-        """All test patients."""
-        parts = [trained.content["parts"]["test"] for trained in self.runs.values()]
-        return [patient for part in parts for patient in part]
-
 
 def cross_validated(recipe: Path, device: str, workers: int) -> CrossValidated:
     """Predict every test patient of a recipe's runs, and calibrate them on each other.
@@ -104,6 +95,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--recipe", type=Path, required=True, help="folder with the runs rotation-0, rotation-1 ..")
     add("--compare", type=Path, nargs="+", default=[], help="other such folders, of the same folds")
+    add("--give-to", type=Path, help="the run of the same recipe that learnt from everybody")
     add("--draws", type=int, default=1000, help="resamples of patients for intervals (1000)")
     add("--workers", type=int, default=1, help="reading processes (1)")
     add("--device", default="auto", help="auto, cpu or cuda")
@@ -127,8 +119,8 @@ def main(arguments: list[str] | None = None) -> None:
         result = measure(run, found.prevalence, options.draws)
         result |= measure_points(found.pooled, found.calibration["thresholds"], options.draws)
         result["compared"] = [compare(run, other.evaluated, options.draws) for other in others]
-    result["parts"] = count_parts(sets, {"test": found.patients})
     facts = facts_of(found.runs)
+    result["parts"] = count_parts(sets, {"test": facts["patients"]})
     now = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "weights": facts["weights"]}
     path = options.recipe / EVALUATION_FILE
     result |= facts | {"evaluations": [*past_evaluations(path), now]}
@@ -136,9 +128,11 @@ def main(arguments: list[str] | None = None) -> None:
     write_json(options.recipe / CALIBRATION_FILE, found.calibration)
     write_json(path, result)
     write_atomically(options.recipe / REPORT_FILE, page.html().encode())
+    if options.give_to:
+        give_to(options.give_to, found.calibration, result)
     loss = result["metrics"]["weighted_log_loss"]
     Console().print(
-        f"{len(found.runs)} runs, {len(found.patients)} patients: weighted log loss "
+        f"{len(found.runs)} runs, {len(facts['patients'])} patients: weighted log loss "
         f"{loss['value']} {loss['interval']}; always the prevalence: "
         f"{result['metrics']['prevalence_only_log_loss']}\n"
         f"written to {options.recipe}: {CALIBRATION_FILE}, {EVALUATION_FILE} and {REPORT_FILE}"

@@ -1,7 +1,8 @@
 """Runs of one recipe, each on its own test patients, as one: every patient is judged once.
 
-What is fitted to logits (offset, temperature, thresholds) is fitted for each run on the test
-patients of the others: nothing that judges a patient has seen him (cross-fitting).
+What is fitted to logits (average over neighbours, offset, temperature, thresholds) is fitted for
+each run on the test patients of the others: nothing that judges a patient has seen him
+(cross-fitting).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,73 +11,88 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
+from model.architecture.series_head import neighbour_average
 from model.calibrate import Wishes, choose_thresholds, count_slices, notes_on, reliability
+from model.cross_validation.scaling import UNSCALED, Scaling, fit_scaling
 from model.evaluation.bootstrap import draw_counts
 from model.evaluation.measurement import POINTS, confusion, measure_threshold
-from model.evaluation.metrics import Truth
-from model.evaluation.predictions import Predictions
+from model.evaluation.metrics import weighted_log_loss
+from model.evaluation.predictions import Predictions, served_positions
 from model.finding import calibrated
 from model.labels import LABELS
 
-UNSCALED: Final = dict.fromkeys(LABELS, 1.0)
-_PRIOR_DEVIATION: Final = 0.5
-"""Of the offset, and of the logarithm of the temperature, before anything is observed."""
+WIDTHS_MM: Final = (0.0, 3.0, 4.5, 6.0, 8.0)
+"""Of the Gaussian by which a slice's neighbours weigh."""
 
 
 @dataclass(frozen=True)
-class Scaling:
-    """Label to what is added to its logit, and to what the sum is divided by."""
-
-    offset: Mapping[str, float]
-    temperature: Mapping[str, float]
-
-    def apply(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scale logits [S, 6], so that their sigmoid is the calibrated probability."""
-        offset = np.array([self.offset[label] for label in LABELS])
-        divisors = np.array([self.temperature[label] for label in LABELS])
-        scaled: NDArray[np.float32] = ((logits + offset) / divisors).astype(np.float32)
-        return scaled
-
-
-def fit_scaling(logits: NDArray[np.float32], predictions: Predictions) -> Scaling:
-    """Fit each label's offset and temperature with the least log loss (Platt 1999).
-
-    Both are held near 0 and 1, as a normal prior would: slices of one patient are not independent,
-    so that patients count as what was observed, and a label of four patients moves little. A label
-    without positives, or without negatives, is left as it is.
+class Fit:
+    """What is fitted to the logits of slices.
 
     Parameters
     ----------
-    logits
-        float32[S, 6], after the series head or of the slices alone.
-    predictions
-        What they are of.
+    width_mm
+        Of the average over neighbours.
+    series, alone
+        Scaling of the averaged logits, and of each slice's own.
+    thresholds
+        Label to screen and alert threshold.
     """
-    targets, patients = predictions.targets, predictions.frame["patient"].nunique()
-    prior = 1 / (2 * _PRIOR_DEVIATION**2 * patients)
-    fitted = [_fit_label(logits[:, i], targets[:, i], prior) for i in range(len(LABELS))]
-    return Scaling(
-        {label: round(offset, 4) for label, (offset, _) in zip(LABELS, fitted, strict=True)},
-        {label: round(1 / slope, 4) for label, (_, slope) in zip(LABELS, fitted, strict=True)},
+
+    width_mm: float
+    series: Scaling
+    alone: Scaling
+    thresholds: Mapping[str, Mapping[str, float]]
+
+    def apply(self, predictions: Predictions) -> Predictions:
+        """Predictions with logits whose sigmoid is the calibrated probability."""
+        return replace(
+            predictions,
+            logits=self.series.apply(averaged(predictions, self.width_mm)),
+            slice_logits=self.alone.apply(predictions.slice_logits),
+        )
+
+
+def fit(predictions: Predictions, wishes: Wishes) -> Fit:
+    """Fit average, scaling and thresholds, in this order.
+
+    Parameters
+    ----------
+    predictions
+        Of patients from whom the weights did not learn.
+    wishes
+        For the thresholds.
+    """
+    candidates = {width: averaged(predictions, width) for width in WIDTHS_MM}
+    width = min(candidates, key=lambda width: _loss(candidates[width], predictions))
+    series = fit_scaling(candidates[width], predictions)
+    scaled = replace(predictions, logits=series.apply(candidates[width]))
+    return Fit(
+        width,
+        series,
+        fit_scaling(predictions.slice_logits, predictions),
+        choose_thresholds(scaled, UNSCALED, wishes),
     )
 
 
-def _fit_label(logits: NDArray[np.float32], targets: Truth, prior: float) -> tuple[float, float]:
-    if targets.min() == targets.max():
-        return 0.0, 1.0
-    exact = logits.astype(np.float64)
+def averaged(predictions: Predictions, width_mm: float) -> NDArray[np.float32]:
+    """Average the logits of slices [S, 6] over their neighbours, series by series."""
+    logits = predictions.slice_logits.copy()
+    for rows in predictions.frame.groupby(["study", "series"], sort=False).indices.values():
+        z_mm = predictions.frame["z_mm"].to_numpy(np.float64)[rows]
+        positions = served_positions(z_mm, np.full(len(z_mm), np.nan))
+        average = neighbour_average(
+            torch.from_numpy(logits[rows]), torch.from_numpy(positions), width_mm
+        )
+        logits[rows] = average.numpy()
+    return logits
 
-    def loss(parameters: NDArray[np.float64]) -> float:
-        offset, log_slope = parameters
-        scaled = (exact + offset) * np.exp(log_slope)
-        fit = np.mean(np.logaddexp(0, scaled) - targets * scaled)
-        return float(fit + prior * (offset**2 + log_slope**2))
 
-    offset, log_slope = minimize(loss, [0.0, 0.0], method="L-BFGS-B").x
-    return float(offset), float(np.exp(log_slope))
+def _loss(logits: NDArray[np.float32], predictions: Predictions) -> float:
+    return weighted_log_loss(predictions.targets, calibrated(logits, UNSCALED))
 
 
 @dataclass(frozen=True)
@@ -86,7 +102,7 @@ class Pooled:
     Parameters
     ----------
     predictions
-        Of all test patients; the logits are scaled, each run's by what the others taught.
+        Of all test patients; each run's logits are averaged and scaled by what the others taught.
     thresholds
         float[S, 6] of each of `POINTS`: what a slice's run holds its probability against.
     """
@@ -96,7 +112,7 @@ class Pooled:
 
 
 def pool(runs: Sequence[Predictions], wishes: Wishes) -> Pooled:
-    """Scale each run's logits, and choose its thresholds, by the test patients of the others.
+    """Fit to each run what the test patients of the others teach.
 
     Parameters
     ----------
@@ -105,40 +121,29 @@ def pool(runs: Sequence[Predictions], wishes: Wishes) -> Pooled:
     wishes
         For the thresholds.
     """
-    scaled, limits = [], []
-    for number, run in enumerate(runs):
-        others = joined([other for place, other in enumerate(runs) if place != number])
-        scaling, alone = (
-            fit_scaling(others.logits, others),
-            fit_scaling(others.slice_logits, others),
-        )
-        fitted = replace(others, logits=scaling.apply(others.logits))
-        limits.append(choose_thresholds(fitted, UNSCALED, wishes))
-        scaled.append(
-            replace(
-                run,
-                logits=scaling.apply(run.logits),
-                slice_logits=alone.apply(run.slice_logits),
-            )
-        )
+    fits = [
+        fit(joined([other for place, other in enumerate(runs) if place != number]), wishes)
+        for number in range(len(runs))
+    ]
     thresholds = {
         point: np.concatenate(
             [
-                np.tile([limit[label][point] for label in LABELS], (len(run.frame), 1))
-                for run, limit in zip(runs, limits, strict=True)
+                np.tile([one.thresholds[label][point] for label in LABELS], (len(run.frame), 1))
+                for run, one in zip(runs, fits, strict=True)
             ]
         )
         for point in POINTS
     }
-    return Pooled(joined(scaled), thresholds)
+    fitted = [one.apply(run) for run, one in zip(runs, fits, strict=True)]
+    return Pooled(joined(fitted), thresholds)
 
 
-def calibrate_on_all(predictions: Sequence[Predictions], wishes: Wishes) -> dict[str, Any]:
+def calibrate_on_all(runs: Sequence[Predictions], wishes: Wishes) -> dict[str, Any]:
     """Fit what weights that learnt from everybody are to be served with.
 
     Parameters
     ----------
-    predictions
+    runs
         Of each run's test patients.
     wishes
         For the thresholds.
@@ -147,19 +152,22 @@ def calibrate_on_all(predictions: Sequence[Predictions], wishes: Wishes) -> dict
     -------
     What `calibration.json` holds, but for the checkpoints' identity.
     """
-    everybody = joined(predictions)
-    scaling = fit_scaling(everybody.logits, everybody)
-    slices_alone = fit_scaling(everybody.slice_logits, everybody)
-    scaled = replace(everybody, logits=scaling.apply(everybody.logits))
+    everybody = joined(runs)
+    found = fit(everybody, wishes)
     return {
-        "offset": dict(scaling.offset),
-        "temperature": dict(scaling.temperature),
-        "slice_temperature": dict(slices_alone.temperature),
-        "thresholds": choose_thresholds(scaled, UNSCALED, wishes),
+        "width_mm": found.width_mm,
+        "loss_by_width": {
+            f"{width:g}": round(_loss(averaged(everybody, width), everybody), 5)
+            for width in WIDTHS_MM
+        },
+        "offset": dict(found.series.offset),
+        "temperature": dict(found.series.temperature),
+        "slice_temperature": dict(found.alone.temperature),
+        "thresholds": found.thresholds,
         "wishes": vars(wishes),
         "reliability": {
             "before": reliability(everybody, UNSCALED),
-            "after": reliability(scaled, UNSCALED),
+            "after": reliability(found.apply(everybody), UNSCALED),
         },
         "counts": count_slices(everybody),
         "notes": notes_on(everybody),

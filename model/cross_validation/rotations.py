@@ -23,7 +23,10 @@ def runs_of(recipe: Path) -> dict[Path, "Trained"]:
     """
     from model.training.trained import load_trained
 
-    runs = {run: load_trained(run, "last") for run in sorted(recipe.glob("rotation-[0-9]"))}
+    runs = {
+        run: load_trained(run, "last", series_head=False)
+        for run in sorted(recipe.glob("rotation-[0-9]"))
+    }
     require_one_recipe(recipe, runs)
     return runs
 
@@ -42,15 +45,12 @@ def require_one_recipe(recipe: Path, runs: Mapping[Path, "Trained"]) -> None:
             "needed, of different rotations of the same folds."
         )
     for (first, one), (second, other) in combinations(runs.items(), 2):
-        differing = [
-            name
-            for name, value in one.content["recipe"].items()
-            if other.content["recipe"].get(name) != value and name != "begin_from"
-        ]
-        if differing or one.content["epoch"] != other.content["epoch"]:
+        differing = differing_in(one.content["recipe"], other.content["recipe"])
+        if one.content["epoch"] != other.content["epoch"]:
+            differing.append("epochs done")
+        if differing:
             raise TrainingError(
-                f"{first} and {second} are not of one recipe "
-                f"({', '.join(differing) or 'other numbers of epochs'})."
+                f"{first} and {second} are not of one recipe ({', '.join(differing)})."
             )
         both = {*one.content["parts"]["test"]} & {*other.content["parts"]["test"]}
         if both:
@@ -58,6 +58,12 @@ def require_one_recipe(recipe: Path, runs: Mapping[Path, "Trained"]) -> None:
                 f"{min(both)} is a test patient of {first} and of {second}: take different "
                 "rotations of the same folds."
             )
+
+
+def differing_in(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    """Names of what two recipes differ in, but for chance and the weights of their own patients."""
+    ignored = {"seed", "begin_from"}
+    return [name for name in first if name not in ignored and first[name] != second.get(name)]
 
 
 def facts_of(runs: Mapping[Path, "Trained"]) -> dict[str, Any]:
@@ -71,4 +77,7 @@ def facts_of(runs: Mapping[Path, "Trained"]) -> dict[str, Any]:
         "input_size": first.network.spec.input_size,
         "recipe": first.content["recipe"],
         "runs": len(runs),
+        "patients": [
+            patient for trained in runs.values() for patient in trained.content["parts"]["test"]
+        ],
     }

@@ -197,7 +197,7 @@ def roles_of(n_folds: int, rotation: int) -> list[str]:
     return roles
 
 
-def parts_of(folds: Mapping[str, int], rotation: int = 0) -> dict[str, list[str]]:
+def parts_of(folds: Mapping[str, int], rotation: int | None = 0) -> dict[str, list[str]]:
     """Give the folds their roles: a fifth is test, one tune, one calibrate, the others train.
 
     Parameters
@@ -206,6 +206,7 @@ def parts_of(folds: Mapping[str, int], rotation: int = 0) -> dict[str, list[str]
         Of `read_or_make_folds`.
     rotation
         0 to 4 turns the roles; with 5 or 10 folds, each patient is a test patient once in five.
+        None: everybody trains, and the figures are those of the same recipe's rotations.
 
     Returns
     -------
@@ -221,6 +222,8 @@ def parts_of(folds: Mapping[str, int], rotation: int = 0) -> dict[str, list[str]
         raise TrainingError(
             f"{n_folds} folds cannot hold {', '.join(PARTS)}: use {LEAST_FOLDS} or more."
         )
+    if rotation is None:
+        return {**{part: [] for part in PARTS}, "train": sorted(folds)}
     if not 0 <= rotation < ROTATIONS:
         raise TrainingError(f"There is no rotation {rotation}: it goes from 0 to {ROTATIONS - 1}.")
     role_of = roles_of(n_folds, rotation)

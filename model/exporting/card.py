@@ -94,20 +94,27 @@ def _calibration_facts(
     trained: Trained, calibration: Mapping[str, Any], evaluation: Mapping[str, Any]
 ) -> dict[str, Any]:
     test, wishes = evaluation["parts"]["test"], calibration["wishes"]
+    crossed = "runs" in evaluation
+    chosen_on, measured_on = (
+        ("cross-validated", "patients, by cross-validation,")
+        if crossed
+        else ("calibration", "test patients")
+    )
     return {
         "calibration": calibration["temperature"],
-        "calibration_method": _calibration_method(trained.content["prior_shift"]),
+        "calibration_method": _calibration_method(trained.content["prior_shift"], offset=crossed),
         "thresholds": evaluation["thresholds"],
-        "thresholds_chosen": "on the calibration patients' studies, each by its highest slice: "
+        "thresholds_chosen": f"on the {chosen_on} patients' studies, each by its highest slice: "
         f"screen at sensitivity {wishes['screen_sensitivity']:g}, alert at specificity "
         f"{wishes['alert_specificity']:g}",
-        "thresholds_measured_on": f"{test['patients']} test patients ({test['slices']} slices) of "
+        "thresholds_measured_on": f"{test['patients']} {measured_on} ({test['slices']} slices) of "
         + " and ".join(cached.facts.title for cached in trained.sets),
     }
 
 
-def _calibration_method(prior_shift: Sequence[float]) -> str:
-    steps = ["one temperature a label", "any >= every subtype"]
+def _calibration_method(prior_shift: Sequence[float], *, offset: bool) -> str:
+    fitted = "one offset and temperature a label" if offset else "one temperature a label"
+    steps = [fitted, "any >= every subtype"]
     if max(map(abs, prior_shift)) > _NO_SHIFT:
         steps.insert(0, "exact correction of the head's bias for the share of positives drawn")
     return ", then ".join(steps)

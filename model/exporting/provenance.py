@@ -123,6 +123,13 @@ def uses_of_parts(
     size = "input size, " if len(calibration["loss_by_size"]) > 1 else ""
     looks = len(evaluation["evaluations"])
     once = "once" if looks == 1 else f"looked at {looks} times"
+    if runs := evaluation.get("runs"):
+        return {
+            "train": "fitting the weights",
+            "test": f"the figures of this card, {once}: by cross-validation, each patient judged "
+            f"by one of {runs} runs of this recipe that did not learn from him, calibrated on the "
+            "other runs' patients",
+        }
     return {
         "train": "fitting the weights",
         "tune": f"watching the training{best}, and the series head if there is one",

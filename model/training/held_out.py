@@ -16,7 +16,7 @@ def held_out(network: HemorrhageNetwork, job: Job, epoch: int) -> tuple[float, f
     """Weighted log loss and AUC of any of the tune patients' slices, under the averaged weights.
 
     The slices come from the cache, in the geometry of service (`NO_AUGMENTATION`), each judged
-    alone; every process judges its share.
+    alone; every process judges its share. Both are nan where there are none: everybody trains.
 
     Raises
     ------
@@ -24,6 +24,8 @@ def held_out(network: HemorrhageNetwork, job: Job, epoch: int) -> tuple[float, f
         The loss is not a finite number.
     """
     processes, pool = job.processes, job.data.tune
+    if not len(pool):
+        return math.nan, math.nan
     processes.as_rank_0([*network.state_dict().values()])
     own = np.arange(processes.rank, len(pool), processes.world)
     judged = judge(

@@ -25,7 +25,7 @@ class EpochRow:
         From 1.
     train_loss, held_out_loss
         Weighted log loss of the augmented draws as they were learnt from, and of the tune
-        patients' slices under the averaged weights.
+        patients' slices under the averaged weights; nan where there are none.
     auc_any
         Of the same slices; nan where they are of one class.
     learning_rate

@@ -290,6 +290,7 @@ def fit_series_head(
     epochs, blend, losses = cross_validate(series, folds, may_blend, fitting, device)
     figures = {
         "patients": len(patients),
+        "role": "tune",
         "patients_with": [len(one) for one in having],
         "series": len(series),
         "slices": sum(len(one.logits) for one in series),
@@ -297,6 +298,7 @@ def fit_series_head(
         "epochs": epochs,
         "seed": fitting.seed,
         "width_mm": width,
+        "offset": [0.0] * len(LABELS),
         "blend": blend,
         "log_loss_alone": alone,
         "log_loss_averaged": averaged,
