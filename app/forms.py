@@ -80,8 +80,8 @@ def _choices(none: str, values: tuple[str, ...]) -> list[SelectChoice]:
 class VerdictForm(Form):
     """What the reader says of one label: of the series, and of the slice in view."""
 
-    verdict = SelectField("Verdict", choices=_choices("no statement", VERDICTS), default="")
-    reason = SelectField("Reason", choices=_choices("no reason", REASONS), default="")
+    verdict = SelectField("Verdict", choices=_choices("–", VERDICTS), default="")
+    reason = SelectField("Reason", choices=_choices("–", REASONS), default="")
     here = SelectField("This slice", choices=_choices("–", (PRESENT, ABSENT)), default="")
 
 

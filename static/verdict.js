@@ -78,14 +78,18 @@ const CORNERS = ["x0", "y0", "x1", "y1"];
 function offerRegion({ instance, mean, area_mm2: area, ...corners }) {
   if (!form()) return;
   const offer = document.getElementById("region-offer");
-  const { label } = offer.dataset;
+  const label = document.createElement("select");
+  label.setAttribute("aria-label", "What the region shows");
+  for (const { dataset } of form().querySelectorAll("[data-here]")) label.add(new Option(dataset.here));
+  label.value = offer.dataset.label;
   const size = Number.isFinite(area) ? `, ${Math.round(area)} mm²` : "";
-  const region = { instance, label };
-  for (const name of CORNERS) region[name] = corners[name];
   offer.replaceChildren(
-    `Region on slice ${numberOf(instance)}: ${Math.round(mean)} HU${size}. `,
-    button(`Mark as ${label}`, () => {
+    `Region on slice ${numberOf(instance)}: ${Math.round(mean)} HU${size}. Mark as `,
+    label,
+    button("Mark", () => {
       offer.replaceChildren();
+      const region = { instance, label: label.value };
+      for (const name of CORNERS) region[name] = corners[name];
       keepRegions([...stored("regions", "[]"), region]);
     }),
   );
