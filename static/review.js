@@ -74,6 +74,8 @@ function settle() {
   }, SETTLE_MS);
 }
 
+let pressedBefore = "";
+
 function showPressed() {
   const pressed = {
     heat: viewer.heat.visible,
@@ -85,6 +87,9 @@ function showPressed() {
   for (const name of [...presets.keys(), "file"]) {
     pressed[`window-${name}`] = viewer.single && viewer.viewports[0].window.name === name;
   }
+  const now = JSON.stringify([pressed, Boolean(viewer.slice.window)]);
+  if (now === pressedBefore) return;
+  pressedBefore = now;
   for (const [name, is] of Object.entries(pressed)) {
     section.querySelector(`[data-runs="${name}"]`)?.setAttribute("aria-pressed", String(is));
   }
@@ -97,6 +102,7 @@ document.addEventListener("falx:drawn", () => {
   settle();
 });
 document.addEventListener("refreshed", () => {
+  pressedBefore = "";
   viewer.update(read("slices"));
   showHeatControls();
 });

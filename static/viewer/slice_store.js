@@ -1,7 +1,7 @@
 // Fetches slices in Hounsfield units, the one in view first and then its neighbours, nearest first;
 // keeps as many as a budget allows and forgets the farthest.
 
-const BUDGET_BYTES = 256 * 2 ** 20; // 512 slices of 512 x 512
+const BUDGET_BYTES = 160 * 2 ** 20; // 320 slices of 512 x 512; a browser needs as much again
 const PARALLEL = 4; // of the six connections that browsers open to a server
 const BYTES_A_PIXEL = 2;
 

@@ -170,9 +170,9 @@ export class Viewer {
       if (hu) viewport.usePicture(null);
       else if (problem) viewport.usePicture(this.#pictureOf(viewport));
       viewport.tell(this.#sentence(hu, problem));
-      viewport.texts.cursor.textContent = readout(viewport, this.#cursor, slice, hu, view);
+      viewport.write("cursor", readout(viewport, this.#cursor, slice, hu, view));
     }
-    this.viewports[0].texts.place.textContent = cornerText(this);
+    this.viewports[0].write("place", cornerText(this));
     this.heat.show(slice);
     this.section.dataset.tool = this.tool;
     document.dispatchEvent(new CustomEvent("falx:drawn"));

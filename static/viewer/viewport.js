@@ -13,10 +13,16 @@ function add(parent, name, className) {
   return made;
 }
 
+// Writing what is there already makes the browser lay out anew all the same.
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 export class Viewport {
   #table;
   #tableOf = "";
   #painted = "";
+  #placed = "";
   #image;
 
   /** `figure` is one of the page's, with the server's picture in it. */
@@ -60,18 +66,24 @@ export class Viewport {
     const box = this.frame.getBoundingClientRect();
     const seen = visibleRegion(slice, view, box);
     this.#place(slice, seen);
-    this.shapes.replaceChildren(
-      ...measurements.flatMap((one) => shapesOf(one, slice, seen.scale)),
-    );
+    if (measurements.length || this.shapes.firstChild) {
+      const shapes = measurements.flatMap((one) => shapesOf(one, slice, seen.scale));
+      this.shapes.replaceChildren(...shapes);
+    }
     const { center, width, name } = this.window;
-    this.caption.textContent = `${name} C ${center} W ${width}${inverted ? " inverted" : ""}`;
+    write(this.caption, `${name} C ${center} W ${width}${inverted ? " inverted" : ""}`);
     const sides = edges(slice) ?? { left: "", right: "", top: "", bottom: "" };
-    for (const [side, letters] of Object.entries(sides)) this.texts[side].textContent = letters;
+    for (const [side, letters] of Object.entries(sides)) this.write(side, letters);
+  }
+
+  /** Write a corner's text. */
+  write(corner, text) {
+    write(this.texts[corner], text);
   }
 
   /** Say on the image that it is not what was asked for; "" takes it back. */
   tell(sentence) {
-    if (this.told.textContent !== sentence) this.told.textContent = sentence;
+    write(this.told, sentence);
   }
 
   /** The server's picture in place of the canvas, or the canvas again (null). */
@@ -99,6 +111,9 @@ export class Viewport {
 
   #place(slice, seen) {
     const { width, height } = extent(slice);
+    const placed = `${width} ${height} ${seen.x} ${seen.y} ${seen.scale}`;
+    if (this.#placed === placed) return;
+    this.#placed = placed;
     const { style } = this.canvas;
     style.width = `${width}px`;
     style.height = `${height}px`;
