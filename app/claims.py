@@ -1,22 +1,33 @@
 """Who reads which study: a claim is taken, taken over, released, or lapses."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from app.auth import SessionUser
-from app.db.models import Study, now
+from app.db.models import Study, User, now
 from app.db.reading import Claim
 from app.worklist_version import mark_changed
 
 
-class StudyClaimedError(Exception):
-    """Somebody else reads the study; `claim` says who, and since when."""
+@dataclass(frozen=True)
+class Holder:
+    """Who reads a study, and since when."""
 
-    def __init__(self, claim: Claim) -> None:
-        super().__init__(f"{claim.user.username} is reading study {claim.study_id}")
-        self.claim = claim
+    user_id: str
+    username: str
+    since: datetime
+
+
+class StudyClaimedError(Exception):
+    """Somebody else reads the study: `holder`."""
+
+    def __init__(self, study_id: str, holder: Holder) -> None:
+        super().__init__(f"{holder.username} is reading study {study_id}")
+        self.holder = holder
 
 
 def lapsed_before(minutes: int) -> datetime:
@@ -24,14 +35,19 @@ def lapsed_before(minutes: int) -> datetime:
     return now() - timedelta(minutes=minutes)
 
 
-def claim_of(session: Session, study_id: str, minutes: int) -> Claim | None:
-    """The claim that counts, with its reader."""
-    return session.scalar(
-        select(Claim)
-        .where(Claim.study_id == study_id, Claim.taken_at >= lapsed_before(minutes))
-        .options(joinedload(Claim.user))
-        .execution_options(populate_existing=True)
+def holders(session: Session, study_ids: Collection[str], minutes: int) -> dict[str, Holder]:
+    """Study id -> who reads it, for those that somebody reads."""
+    held = session.execute(
+        select(Claim.study_id, Claim.user_id, User.username, Claim.taken_at)
+        .join(User, User.id == Claim.user_id)
+        .where(Claim.study_id.in_(study_ids), Claim.taken_at >= lapsed_before(minutes))
     )
+    return {study_id: Holder(*facts) for study_id, *facts in held}
+
+
+def holder_of(session: Session, study_id: str, minutes: int) -> Holder | None:
+    """Who reads the study."""
+    return holders(session, [study_id], minutes).get(study_id)
 
 
 def take(
@@ -55,16 +71,16 @@ def take(
     """
     # The study's row is locked first, so that of two readers one waits and sees the other's claim.
     session.get_one(Study, study_id, with_for_update=True)
-    claim = claim_of(session, study_id, minutes)
-    if claim is not None and claim.user_id not in (user_id, over_from):
-        raise StudyClaimedError(claim)
+    holder = holder_of(session, study_id, minutes)
+    if holder is not None and holder.user_id not in (user_id, over_from):
+        raise StudyClaimedError(study_id, holder)
     session.merge(Claim(study_id=study_id, user_id=user_id, taken_at=now()))
     mark_changed(session)
 
 
-def may_release(claim: Claim, user: SessionUser) -> bool:
+def may_release(holder: Holder, user: SessionUser) -> bool:
     """Whether the user may end the claim: who holds it, and administrators."""
-    return claim.user_id == user.id or user.is_administrator
+    return holder.user_id == user.id or user.is_administrator
 
 
 def release(session: Session, study_id: str) -> None:

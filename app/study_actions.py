@@ -30,7 +30,7 @@ def _claim(services: Services, study_ids: Sequence[str], user: SessionUser) -> T
             try:
                 claims.take(session, study_id, user.id, minutes)
             except claims.StudyClaimedError as error:
-                refused.append(error.claim.user.username)
+                refused.append(error.holder.username)
     taken = len(known) - len(refused)
     others = f" Left to who reads them: {', '.join(refused)}." if refused else ""
     return Told(f"You are reading {_counted(taken)}.{others}", taken > 0)
@@ -41,14 +41,14 @@ def _release(services: Services, study_ids: Sequence[str], user: SessionUser) ->
     minutes, released, refused = services.settings.claim_minutes, 0, []
     with services.database.write() as session:
         for study_id in study_ids:
-            claim = claims.claim_of(session, study_id, minutes)
-            if claim is None:
+            holder = claims.holder_of(session, study_id, minutes)
+            if holder is None:
                 continue
-            if claims.may_release(claim, user):
+            if claims.may_release(holder, user):
                 claims.release(session, study_id)
                 released += 1
             else:
-                refused.append(claim.user.username)
+                refused.append(holder.username)
     others = f" Not yours to release, read by: {', '.join(refused)}." if refused else ""
     return Told(f"Released: {_counted(released)}.{others}", released > 0)
 

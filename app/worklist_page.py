@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from sqlalchemy import ColumnElement, Select, case, func, or_, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
-from app.claims import lapsed_before
+from app.claims import Holder, holders, lapsed_before
 from app.db.models import Review, Study, now
 from app.db.reading import Claim
 from app.site import site_settings
@@ -41,7 +41,7 @@ class Row:
     """A study on the list, who reads it, and how many other studies its patient has."""
 
     study: Study
-    claim: Claim | None
+    holder: Holder | None
     others: int
     hidden: bool
     """Whether its finding is kept from the reader, who is to look at the images first."""
@@ -85,12 +85,7 @@ def _found(ids: Sequence[str]) -> Select[Study]:
 
 
 def _rows(session: Session, studies: Sequence[Study], reader: Reader) -> list[Row]:
-    claims = session.scalars(
-        select(Claim)
-        .where(Claim.study_id.in_([study.id for study in studies]), _in_force(reader))
-        .options(joinedload(Claim.user))
-    )
-    by_study = {claim.study_id: claim for claim in claims}
+    reading = holders(session, [study.id for study in studies], reader.claim_minutes)
     patients = {study.patient_id for study in studies} - {""}
     counted = session.execute(
         select(Study.patient_id, func.count().label("studies"))
@@ -102,7 +97,7 @@ def _rows(session: Session, studies: Sequence[Study], reader: Reader) -> list[Ro
     return [
         Row(
             study=study,
-            claim=by_study.get(study.id),
+            holder=reading.get(study.id),
             others=count.get(study.patient_id, 1) - 1,
             hidden=study.id in hidden,
         )

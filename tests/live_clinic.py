@@ -45,7 +45,8 @@ class LiveClinic:
     def is_busy(self, session: requests.Session) -> bool:
         """Whether the worklist shows a study whose analysis is not done."""
         page = session.get(self.address, timeout=30).text
-        return 'class="state analysing"' in page or 'class="state waiting"' in page
+        states = ("arriving", "waiting", "analysing")
+        return any(f'class="state {state}"' in page for state in states)
 
     def processes(self) -> dict[str, int]:
         """`gunicorn` (its serving child) and `worker` -> process id."""

@@ -1,19 +1,24 @@
 """The most urgent study comes first, and none is ever left out."""
 
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
-from app.db.models import Analysis, Series, now
+from app import claims
+from app.db.models import Analysis, Review, Series, Study, User, now
 from app.services import Services
 from app.worklist import refresh_study
 from app.worklist_page import PAGE_SIZE, Reader, worklist_page
 from app.worklist_query import WorklistQuery
+from app.worklist_version import list_version
 from clinic import new_study
 from model.labels import LABELS
 
 ON_EVERY_DATABASE = True
+LONG_AGO = date(2020, 2, 29)
 
 
 def add_study(
@@ -80,6 +85,26 @@ def test_search_finds_by_name_id_description_and_uid(mixed: Services, search: st
     assert names(mixed, search) == ["flagged-90"]
 
 
+def test_every_word_of_an_address_is_understood_again() -> None:
+    query = WorklistQuery("two words", "being read", "24h", LONG_AGO, LONG_AGO, "only", mine=True)
+
+    assert WorklistQuery.from_address(query.address()) == query
+    assert [wider for _, wider in query.parts() if wider == query] == []
+    assert len(query.parts()) == 7
+
+
+def test_what_an_address_says_amiss_is_left_out() -> None:
+    wrong = {
+        "state": "odd",
+        "received": "ever",
+        "from": "2020-13-01",
+        "simulated": "2",
+        "mine": "x",
+    }
+
+    assert WorklistQuery.from_address(wrong) == WorklistQuery()
+
+
 def test_a_percent_sign_in_the_search_is_a_percent_sign(mixed: Services) -> None:
     assert names(mixed, "%") == []
 
@@ -97,6 +122,62 @@ def test_every_study_is_on_exactly_one_page(services: Services) -> None:
 
     assert len(shown) == PAGE_SIZE + 10
     assert len(set(shown)) == PAGE_SIZE + 10
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ({"state": "unreviewed", "simulated": "only"}, ["waiting"]),
+        ({"simulated": "without", "state": "flagged"}, ["flagged-90", "flagged-60"]),
+        ({"period": "7d"}, ["flagged-90", "waiting", "seen"]),
+        ({"first_day": LONG_AGO, "last_day": LONG_AGO}, ["unsure"]),
+        ({"last_day": LONG_AGO - timedelta(days=1)}, []),
+    ],
+)
+def test_the_list_can_be_reduced(
+    services: Services, asked: dict[str, Any], shown: list[str]
+) -> None:
+    last_week = now() - timedelta(days=8)
+    add_study(services, "waiting", "waiting", simulated=True)
+    midnight = datetime.combine(LONG_AGO, time(), UTC)
+    add_study(services, "unsure", "indeterminate", 0.2, received_at=midnight)
+    add_study(services, "flagged-60", "flagged", 0.6, received_at=last_week)
+    add_study(services, "flagged-90", "flagged", 0.9)
+    add_study(services, "seen", "flagged", 0.99, reviewed_at=now())
+
+    assert names(services, **asked) == shown
+
+
+def test_mine_is_what_i_read_now_or_have_reviewed(mixed: Services) -> None:
+    with mixed.database.write() as session:
+        session.add(User(id="nobody", username="n", password_hash="", role="reader"))
+        found = {study.patient_name: study.id for study in session.scalars(select(Study))}
+        review = {"verdicts": {}, "reasons": {}, "comment": ""}
+        session.add(Review(study_id=found["seen"], user_id="nobody", **review))
+        session.flush()
+        claims.take(session, found["unsure"], "nobody", 30)
+
+    assert names(mixed, mine=True) == ["unsure", "seen"]
+    assert names(mixed, state="being read") == ["unsure"]
+
+
+def test_every_change_of_a_study_raises_the_version_once(services: Services) -> None:
+    with services.database.write() as session:
+        study = new_study()
+        session.add(study)
+        session.flush()
+    before = version(services)
+
+    with services.database.write() as session:
+        refresh_study(session, study.id)
+        refresh_study(session, study.id)
+
+    assert version(services) == before + 1
+
+
+def version(services: Services) -> int:
+    with services.database.read() as session:
+        return list_version(session, now(), now(), "").changes
 
 
 def test_not_analysed_never_looks_like_negative(mixed: Services, reader: FlaskClient) -> None:

@@ -8,9 +8,8 @@ from flask_login import current_user, login_required
 from werkzeug.wrappers import Response
 
 from app import claims
-from app.claims import StudyClaimedError
+from app.claims import Holder, StudyClaimedError
 from app.db.models import Study
-from app.db.reading import Claim
 from app.views.context import services
 from app.worklist_page import hidden_findings, others_of_patient
 
@@ -28,15 +27,16 @@ PLACE: Final = ("series", "slice", "label", "heat", "over")
 def take(study_id: str) -> ResponseReturnValue:
     """Claim the study and open it; where another reads it, ask first."""
     over_from = request.form.get("over_from", "")
+    with services().database.read() as session:
+        found = session.get(Study, study_id) or abort(404)
     try:
         with services().database.write() as session:
-            found = session.get(Study, study_id) or abort(404)
-            before = claims.claim_of(session, study_id, _minutes())
+            before = claims.holder_of(session, study_id, _minutes())
             claims.take(session, study_id, current_user.id, _minutes(), over_from=over_from)
     except StudyClaimedError as error:
-        return render_template("worklist/taken.html", study=found, claim=error.claim), 409
+        return render_template("worklist/taken.html", study=found, holder=error.holder), 409
     if before is not None and before.user_id != current_user.id:
-        flash(f"You took the study over from {before.user.username}.", "success")
+        flash(f"You took the study over from {before.username}.", "success")
     return redirect(_reading_page(study_id), code=303)
 
 
@@ -45,9 +45,9 @@ def take(study_id: str) -> ResponseReturnValue:
 def release(study_id: str) -> ResponseReturnValue:
     """Give the study back to the list."""
     with services().database.write() as session:
-        claim = claims.claim_of(session, study_id, _minutes())
-        if claim is not None:
-            if not claims.may_release(claim, current_user):
+        holder = claims.holder_of(session, study_id, _minutes())
+        if holder is not None:
+            if not claims.may_release(holder, current_user):
                 abort(403, "Only its reader or an administrator may release a study.")
             claims.release(session, study_id)
     return redirect(_reading_page(study_id), code=303)
@@ -66,12 +66,12 @@ def _place() -> dict[str, Any]:
 @login_required
 def live(study_id: str) -> ResponseReturnValue:
     """Who reads the study, for an open page: nothing (304) while it is as the page has it."""
-    claim = _claim_of(study_id)
-    tag = _claim_tag(claim)
+    holder = _holder_of(study_id)
+    tag = _claim_tag(holder)
     if request.if_none_match.contains_weak(tag):
         response = Response(status=304)
     else:
-        html = render_template("review/claim_state.html", study_id=study_id, claim=claim)
+        html = render_template("review/claim_state.html", study_id=study_id, holder=holder)
         response = Response(html, mimetype="text/html")
     response.set_etag(tag)
     return response
@@ -80,17 +80,17 @@ def live(study_id: str) -> ResponseReturnValue:
 @blueprint.app_context_processor
 def _page_facts() -> dict[str, Any]:
     """For the reading page's parts, which ask only where they are shown."""
-    functions = (_claim_of, _claim_tag, _others_of, _place)
+    functions = (_holder_of, _claim_tag, _others_of, _place)
     return {function.__name__.removeprefix("_"): function for function in functions}
 
 
-def _claim_of(study_id: str) -> Claim | None:
+def _holder_of(study_id: str) -> Holder | None:
     with services().database.read() as session:
-        return claims.claim_of(session, study_id, _minutes())
+        return claims.holder_of(session, study_id, _minutes())
 
 
-def _claim_tag(claim: Claim | None) -> str:
-    return f"{claim.user_id}-{claim.taken_at.timestamp()}" if claim else "free"
+def _claim_tag(holder: Holder | None) -> str:
+    return f"{holder.user_id}-{holder.since.timestamp()}" if holder else "free"
 
 
 def _others_of(study: Study) -> tuple[list[Study], int, set[str]]:
