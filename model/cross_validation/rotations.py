@@ -69,11 +69,12 @@ def differing_in(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[st
 def facts_of(runs: Mapping[Path, "Trained"]) -> dict[str, Any]:
     """What ties the results to the runs: their recipe, and all of their weights as one digest."""
     facts = [checkpoint_facts(trained, "last") for trained in runs.values()]
-    digests = "".join(sorted(fact["weights"] for fact in facts))
+    digest = hashlib.sha256("".join(fact["weights"] for fact in facts).encode()).hexdigest()
     first = next(iter(runs.values()))
     return {
         **facts[0],
-        "weights": hashlib.sha256(digests.encode()).hexdigest(),
+        "weights": digest,
+        "rotations": digest,
         "input_size": first.network.spec.input_size,
         "recipe": first.content["recipe"],
         "runs": len(runs),

@@ -1,8 +1,10 @@
 """From a data set to weights that serve, in one command that can be stopped and goes on.
 
 ``python -m model.pipeline --root DATA --work FOLDER [--minutes 10]`` fills the cache, trains, fits
-the series head, calibrates, evaluates, learns what is familiar and exports. What is done already,
-by these options and of these inputs, is not done again.
+the series head, calibrates, evaluates, learns what is familiar and exports. With ``--everybody`` it
+trains a run for each rotation of the folds and one on everybody, and exports the last with the
+figures and the calibration of the others. What is done already, by these options and of these
+inputs, is not done again.
 """
 
 import argparse
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from model.errors import TrainingError
+from model.pipeline.everybody import EVERYBODY, EVERYBODY_STEPS
 from model.pipeline.plan import Plan
 from model.pipeline.steps import STEPS, Step
 
@@ -36,6 +39,7 @@ def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, li
     add("--work", type=Path, required=True, help="folder of cache, run and weights")
     add("--cache-size", type=int, default=256, help="pixels of a cache made from --root (256)")
     add("--minutes", type=float, default=math.inf, help="for the whole call; run again to go on")
+    add("--everybody", action="store_true", help="train on all, measured by the five rotations")
     add("--until", choices=_NAMES, help="the last step (export; train with --packed)")
     add("--checkpoint", choices=("last", "best"), default="last", help="to export (last)")
     add("--version", default="0.0.0", help="of the weights (0.0.0)")
@@ -61,10 +65,15 @@ def plan_from(options: argparse.Namespace, others: Sequence[str]) -> Plan:
             f"Several processes share only the training: start `torchrun ... model.train --run "
             f"{options.work / 'run'}`, then this command alone, which goes on from there."
         )
-    if any(other.partition("=")[0] == "--run" for other in others):
+    named = {other.partition("=")[0] for other in others}
+    if "--run" in named:
         raise TrainingError("--run is not for this command: the run lies in --work.")
+    if options.everybody and "--rotation" in named:
+        raise TrainingError("--rotation does not go with --everybody, which takes all of them.")
+    if options.everybody and options.checkpoint != "last":
+        raise TrainingError("--everybody takes the last checkpoints: nobody chooses among them.")
     made = [str(options.work / "cache")] if options.root or options.packed else []
-    given = {"run": options.work / "run", "device": options.device, "workers": options.workers}
+    given = {"device": options.device, "workers": options.workers}
     training = [f"--{name}={value}" for name, value in given.items() if value is not None]
     training += [f"--cache={cache}" for cache in [*made, *options.cache]]
     return Plan(
@@ -72,7 +81,7 @@ def plan_from(options: argparse.Namespace, others: Sequence[str]) -> Plan:
         packed=options.packed,
         work=options.work,
         cache_size=options.cache_size,
-        training=(*training, *others),
+        options=(*training, *others),
         checkpoint=options.checkpoint,
         version=options.version,
         note=options.note,
@@ -101,11 +110,11 @@ def work_through(plan: Plan, steps: Sequence[Step]) -> str:
     return ""
 
 
-def report(plan: Plan, steps: Sequence[Step], stopped: str) -> str:
+def report(plan: Plan, all_steps: Sequence[Step], steps: Sequence[Step], stopped: str) -> str:
     """What is done and what is left, as lines."""
     names = [step.name for step in steps]
     done = names[: names.index(stopped)] if stopped else names
-    left = [name for name in _NAMES if name not in done]
+    left = [step.name for step in all_steps if step.name not in done]
     lines = [f"done: {', '.join(done) or 'nothing'}"]
     if stopped:
         lines.append(f"the time is up at {stopped} ({steps[len(done)].left(plan)})")
@@ -122,9 +131,15 @@ def main(arguments: list[str] | None = None) -> None:
     """Do what is left, and say what is done."""
     options, others = parse_arguments(arguments)
     plan = plan_from(options, others)
+    all_steps: Sequence[Step] = STEPS
+    if options.everybody:
+        plan, all_steps = plan.turned(*EVERYBODY), EVERYBODY_STEPS
+    names = [step.name for step in all_steps]
     until = options.until or ("train" if options.packed else "export")
-    steps = STEPS[: _NAMES.index(until) + 1]
-    print(report(plan, steps, work_through(plan, steps)))
+    if until not in names:
+        raise TrainingError(f"With --everybody the steps are {', '.join(names)}; not {until}.")
+    steps = all_steps[: names.index(until) + 1]
+    print(report(plan, all_steps, steps, work_through(plan, steps)))
 
 
 if __name__ == "__main__":

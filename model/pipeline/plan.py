@@ -1,7 +1,7 @@
 """What one call of the pipeline is to do, where its results lie, and for how long it may."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -17,27 +17,32 @@ class Plan:
         Folder of cache, run and artefact.
     cache_size
         Pixels of a cache that is made.
-    training
-        All options of `model.train`, but for its minutes.
+    options
+        Those of `model.train`, but for its run, its minutes and, where everybody trains in the end,
+        its rotation.
     checkpoint, version, note
         Which weights, and what the card says of them.
     device, workers
         For all steps; without workers, each has its own default.
     deadline
         On the clock of `time.monotonic`.
+    run_name, rotation
+        Of the one run; of one of several, `turned` sets both.
     """
 
     root: Path | None
     packed: Path | None
     work: Path
     cache_size: int
-    training: tuple[str, ...]
+    options: tuple[str, ...]
     checkpoint: str
     version: str
     note: str
     device: str
     workers: int | None
     deadline: float
+    run_name: str = "run"
+    rotation: str | None = None
 
     @property
     def cache(self) -> Path:
@@ -47,7 +52,17 @@ class Plan:
     @property
     def run(self) -> Path:
         """Checkpoints and results."""
-        return self.work / "run"
+        return self.work / self.run_name
+
+    @property
+    def training(self) -> tuple[str, ...]:
+        """All options of `model.train`, but for its minutes."""
+        rotation = () if self.rotation is None else (f"--rotation={self.rotation}",)
+        return (*self.options, f"--run={self.run}", *rotation)
+
+    def turned(self, name: str, rotation: str) -> "Plan":
+        """The same for one run of several, as `model.train --rotation` understands it."""
+        return replace(self, run_name=name, rotation=rotation)
 
     @property
     def weights(self) -> Path:
