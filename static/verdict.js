@@ -110,19 +110,17 @@ function showRegions() {
   document.getElementById("region-lines").replaceChildren(...lines);
 }
 
-// ---- saving: the answer's verdict and messages replace those on the page, the images stay
+// ---- saving: the answer's verdict replaces that on the page, the images stay
 
 async function send(sent, submitter) {
   const body = new FormData(sent, submitter);
   const answer = await fetch(sent.action, { method: "POST", body });
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.getElementById("verdict");
-  const messages = document.getElementById("messages");
   if (!fresh) {
     const said = page.querySelector("main p")?.textContent ?? "";
     return complain(`Not saved (${answer.status}). ${said} What you chose is still here.`);
   }
-  messages.replaceChildren(...page.getElementById("messages").children);
   document.getElementById("verdict").replaceWith(fresh);
   showRegions();
   registerKeys();
@@ -131,10 +129,10 @@ async function send(sent, submitter) {
 
 function complain(text) {
   const line = document.createElement("p");
-  line.className = "message error";
+  line.className = "error";
   line.setAttribute("role", "alert");
   line.textContent = text;
-  document.getElementById("messages").replaceChildren(line);
+  document.querySelector("#verdict h2").after(line);
 }
 
 let sending = false;

@@ -1,6 +1,5 @@
 """The reading page with verdicts on it: stored, taken back, hidden, differing and settled."""
 
-import html
 import json
 import re
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from markupsafe import escape
 from sqlalchemy import select
 
 from app import auth, claims
@@ -120,7 +120,7 @@ def test_what_is_wrong_is_told_and_nothing_typed_is_lost(
         assert told in answer.text
         assert "What I typed.</textarea>" in answer.text
         assert '<option selected value="motion">' in answer.text
-        assert html.escape(fields.get("regions", "")) in answer.text
+        assert escape(fields.get("regions", "")) in answer.text
     assert rows(services) == []
 
 

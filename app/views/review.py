@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_login import current_user, login_required
 from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response
@@ -39,6 +39,15 @@ from model.labels import LABELS
 
 blueprint = Blueprint("review", __name__)
 
+DONE: Final = {
+    "saved": "The verdict is saved.",
+    "withdrawn": "Your last verdict is withdrawn. It stays in the history.",
+    "nothing to withdraw": "There is no verdict of yours to withdraw.",
+    "impression": "Your first impression is stored. This is the finding.",
+    "skipped": "It is recorded that you asked for the finding.",
+}
+"""What the page says after a request that changed something."""
+
 
 @blueprint.get("/studies/<study_id>")
 @login_required
@@ -70,8 +79,7 @@ def save(study_id: str) -> Response | tuple[str, int]:
     _keep(
         _row(study_id, _wanted_kind(study_id, series), statement, analysis=analysis, series=series)
     )
-    flash("The verdict is saved.", "success")
-    return _back(study_id)
+    return _back(study_id, "saved")
 
 
 @blueprint.post("/studies/<study_id>/reviews/undo")
@@ -86,11 +94,7 @@ def undo(study_id: str) -> Response:
             row = _row(study_id, WITHDRAWAL, Statement({}))
             row.withdraws, row.series_id = mine[-1].id, mine[-1].series_id
             _add(session, row)
-    if mine:
-        flash("Your last verdict is withdrawn. It stays in the history.", "success")
-    else:
-        flash("There is no verdict of yours to withdraw.", "error")
-    return _back(study_id)
+    return _back(study_id, "withdrawn" if mine else "nothing to withdraw")
 
 
 @blueprint.post("/studies/<study_id>/impression")
@@ -104,8 +108,7 @@ def impression(study_id: str) -> Response | tuple[str, int]:
         wanted = "Nothing was said: choose a word for a label, or ask for the finding."
         return _render(study_id, problems=[wanted], impression=form), 400
     _keep_impression(study_id, FIRST_IMPRESSION, Statement(form.words()))
-    flash("Your first impression is stored. Here is the finding.", "success")
-    return _back(study_id)
+    return _back(study_id, "impression")
 
 
 @blueprint.post("/studies/<study_id>/impression/skip")
@@ -114,7 +117,7 @@ def skip_impression(study_id: str) -> Response:
     """Show the finding to a reader who asks for it, and record that he did."""
     _checked()
     _keep_impression(study_id, IMPRESSION_SKIPPED, Statement({}))
-    return _back(study_id)
+    return _back(study_id, "skipped")
 
 
 def _render(
@@ -147,6 +150,7 @@ def _render(
         impression=impression or ImpressionForm(formdata=None),
         panel=verdict_panel(page, reviews, shown, current_user, form),
         problems=problems,
+        done="" if problems else DONE.get(request.args.get("done", ""), ""),
         labels=LABELS,
         reasons=REASONS,
         windows=PRESETS,
@@ -158,11 +162,16 @@ def _shown_label() -> str:
     return label if label in LABELS else LABELS[0]
 
 
-def _back(study_id: str) -> Response:
-    """To where in the study the reader was, so that saving a verdict does not lose it."""
+def _back(study_id: str, done: str) -> Response:
+    """To where in the study the reader was, so that saving a verdict does not lose it.
+
+    What was done goes with the address: a message in the session would meet the requests that the
+    viewer has under way, and be shown again.
+    """
     kept = ("series", "slice", "label", "heat")
     place: dict[str, Any] = {key: request.args[key] for key in kept if key in request.args}
-    return redirect(url_for("review.study", study_id=study_id, **place), code=303)
+    address = url_for("review.study", study_id=study_id, **place, done=done, _anchor="verdict")
+    return redirect(address, code=303)
 
 
 def _form_problems(form: ReviewForm | ImpressionForm) -> list[str]:
