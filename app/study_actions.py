@@ -67,8 +67,8 @@ def _analyse(services: Services, study_ids: Sequence[str], _user: SessionUser) -
     services.queue.wake()
     again = len({study_id for study_id, _ in ended})
     pending = len(study_ids) - again
-    others = f" Already to be analysed: {_counted(pending)}." if pending else ""
-    return Told(f"Analysed again: {_counted(again)}.{others}", again > 0)
+    others = f" Already to be analysed, or without slices: {_counted(pending)}." if pending else ""
+    return Told(f"Queued once more: {_counted(again)}.{others}", again > 0)
 
 
 ACTIONS: Final[Mapping[str, Callable[[Services, Sequence[str], SessionUser], Told]]] = {

@@ -18,6 +18,7 @@ from app.render import window_png
 from bench_reading import reading_lines
 from bench_simulate import simulating_lines
 from bench_viewer import viewer_lines
+from bench_worklist import worklist_lines
 from live_clinic import LiveClinic, live_clinic, token_of, wait_until
 from model.artifact import BLOOD_MAP, load_card, load_network
 from model.dicom.slice_reader import CTHeader, ReadLimits, read_header, read_pixels
@@ -45,9 +46,9 @@ def main() -> None:
     files = sorted(SERIES.glob("*.dcm"))
     if not files:
         sys.exit("falx bench: the real head CT (shared/data/ge-head) is not beside the project")
-    reading = [Line(*one) for one in (*reading_lines(), *simulating_lines())]
+    others = [Line(*one) for one in (*worklist_lines(), *reading_lines(), *simulating_lines())]
     viewing = [Line(*one) for one in viewer_lines(files)]
-    lines = [*service_lines(files), *viewing, *stage_lines(files), *reading]
+    lines = [*service_lines(files), *viewing, *stage_lines(files), *others]
     for line in lines:
         print(f"{line.name:<52}{line.value:>14}   {line.aim}")
 
