@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from app.audit import CLAIMED, TAKEN_OVER, record
 from app.auth import SessionUser
 from app.db.models import Study, User, now
 from app.db.reading import Claim
@@ -42,7 +43,7 @@ def holders(session: Session, study_ids: Collection[str], minutes: int) -> dict[
         .join(User, User.id == Claim.user_id)
         .where(Claim.study_id.in_(study_ids), Claim.taken_at >= lapsed_before(minutes))
     )
-    return {study_id: Holder(*facts) for study_id, *facts in held}
+    return {row.study_id: Holder(row.user_id, row.username, row.taken_at) for row in held}
 
 
 def holder_of(session: Session, study_id: str, minutes: int) -> Holder | None:
@@ -74,6 +75,10 @@ def take(
     holder = holder_of(session, study_id, minutes)
     if holder is not None and holder.user_id not in (user_id, over_from):
         raise StudyClaimedError(study_id, holder)
+    if holder is None:
+        record(session, CLAIMED, user_id=user_id, study_id=study_id)
+    elif holder.user_id != user_id:
+        record(session, TAKEN_OVER, user_id=user_id, study_id=study_id, over_from=holder.username)
     session.merge(Claim(study_id=study_id, user_id=user_id, taken_at=now()))
     mark_changed(session)
 

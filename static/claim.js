@@ -19,8 +19,8 @@ claim.closest("form").addEventListener("submit", ({ submitter }) => {
 });
 
 command("claim", {
-  key: "c",
-  does: "Read this study: nobody else takes it meanwhile",
+  key: "t",
+  does: "Take this study to read it: others see who does",
   run: () => claim.querySelector("[data-claims]")?.click(),
 });
 command("next-study", {

@@ -49,7 +49,7 @@ function tell(...words) {
 function tellLost() {
   if (!document.getElementById("connection").hidden) return; // since when, it says already
   const time = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  tell(`The connection is lost since ${time}. What is shown may be out of date. Trying again.`);
+  tell(`The connection was lost at ${time}. What is shown may be out of date. Trying again.`);
 }
 
 function tellLoggedOut() {

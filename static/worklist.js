@@ -86,8 +86,8 @@ command("row-above", {
   repeats: true,
 });
 command("claim", {
-  key: "c",
-  does: "Read the chosen study: nobody else takes it meanwhile",
+  key: "t",
+  does: "Take the chosen study to read it: others see who does",
   run: () => inChosenRow("[data-claims]")?.click(),
 });
 command("tick", {

@@ -47,7 +47,7 @@ def test_a_lost_connection_is_told_until_it_is_back(page: Page) -> None:
     expect(told).to_be_hidden()
 
     page.context.set_offline(True)
-    expect(told).to_contain_text("The connection is lost")
+    expect(told).to_contain_text("The connection was lost")
 
     page.context.set_offline(False)
     expect(told).to_be_hidden()
@@ -58,7 +58,7 @@ def test_keys_open_and_claim(page: Page) -> None:
     page.keyboard.press("n")
     expect(page).to_have_url(re.compile("/studies/"))
     page.wait_for_load_state("load")
-    page.keyboard.press("c")
+    page.keyboard.press("t")
     expect(page.locator("#claim")).to_contain_text("reading by you")
 
     page.get_by_role("button", name="Release").click()
