@@ -369,7 +369,7 @@ def test_a_choice_of_the_site_is_kept_with_its_history(
     page = send(administrator, "/admin/settings", second_reader="y").text
 
     assert page.count("<td>ada</td>") == 3
-    assert "tell how urgent a study is" in page
+    assert "tells how urgent a study is" in page
     with services.database.read() as session:
         assert site_settings(session) == SiteSettings(image_first=False, second_reader=True)
 

@@ -59,8 +59,12 @@ def _on_slice(row: Review, instance_id: str) -> dict[str, str]:
     known |= dict.fromkeys(marked, PRESENT)
     if any(known.get(label) == PRESENT for label in SUBTYPES):
         known[ANY] = PRESENT
-    of_series = {label: word for label, word in said(row).items() if word == ABSENT}
-    known = of_series | known
+    series = said(row)
+    known = {label: word for label, word in series.items() if word == ABSENT} | known
     if known.get(ANY) == ABSENT:
         known = dict.fromkeys(SUBTYPES, ABSENT) | known
+    # A hemorrhage of no kind may be anywhere; one of a known kind is where that kind is.
+    of_known_kind = ANY not in row.verdicts or any(series.get(one) == PRESENT for one in SUBTYPES)
+    if of_known_kind and all(known.get(label) == ABSENT for label in SUBTYPES):
+        known.setdefault(ANY, ABSENT)
     return known

@@ -16,6 +16,7 @@ from app.jobs import OPEN
 from app.services import Services
 from app.upload_report import report_of
 from app.views.context import services
+from app.worklist_page import hidden_findings
 from model.dicom.sandbox import SandboxedReader
 from model.dicom.sources import iter_sources
 
@@ -53,9 +54,14 @@ def outcome(upload_id: str) -> str:
             .options(selectinload(Series.job), selectinload(Series.study))
             .order_by(Series.received_at)
         ).all()
+        hidden = hidden_findings(session, [one.study for one in series], current_user.id)
     pending = any(one.job and one.job.state in OPEN for one in series)
     return render_template(
-        "upload_outcome.html", report=report_of(upload), series=series, pending=pending
+        "upload_outcome.html",
+        report=report_of(upload),
+        series=series,
+        pending=pending,
+        hidden=hidden,
     )
 
 

@@ -1,0 +1,103 @@
+"""Per cent and kappa are those of the literature, and compare what is comparable."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import pytest
+from sklearn.metrics import cohen_kappa_score
+
+from app.agreement import agreement, comparisons
+from app.db.models import Analysis, Review, random_id
+from app.verdicts import FIRST_IMPRESSION, VERDICT, WITHDRAWAL
+from model.finding import FLAGGED, INDETERMINATE, NOT_FLAGGED
+from model.labels import LABELS
+
+_seconds = count()
+
+
+def pairs(**counts: int) -> list[tuple[str, str]]:
+    """`pa=5`: five times present, then absent."""
+    words = {"p": "present", "a": "absent"}
+    return [(words[k[0]], words[k[1]]) for k, n in counts.items() for _ in range(n)]
+
+
+def row(user: str, kind: str = VERDICT, study: str = "s", **verdicts: str) -> Review:
+    states = dict.fromkeys(LABELS, NOT_FLAGGED) | {"any": FLAGGED, "epidural": INDETERMINATE}
+    return Review(
+        id=random_id(),
+        study_id=study,
+        series_id=f"{study}.1",
+        user_id=user,
+        kind=kind,
+        verdicts=verdicts,
+        slice_verdicts={},
+        regions=[],
+        analysis=Analysis(states=states),
+        created_at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_seconds)),
+    )
+
+
+def test_kappa_is_that_of_a_worked_example() -> None:
+    counted = agreement(pairs(pp=20, pa=5, ap=10, aa=15))
+
+    assert (counted.n, counted.share) == (50, 0.7)
+    assert counted.kappa == pytest.approx(0.4)
+    assert counted.in_words == "70 % alike, kappa 0.40, n = 50"
+
+
+@pytest.mark.parametrize(
+    "counts", [{"pp": 3, "aa": 9, "pa": 2}, {"pa": 4, "ap": 4}, {"pp": 1, "pa": 7}]
+)
+def test_kappa_is_that_of_another_program(counts: dict[str, int]) -> None:
+    rated = pairs(**counts)
+
+    assert agreement(rated).kappa == pytest.approx(cohen_kappa_score(*zip(*rated, strict=True)))
+
+
+def test_without_variety_there_is_no_kappa_and_without_pairs_no_share() -> None:
+    assert agreement(pairs(pp=4)).kappa is None
+    assert agreement(pairs(pp=4)).in_words == "100 % alike, kappa not defined, n = 4"
+    assert agreement([]).in_words == "nothing to compare"
+
+
+def test_the_newest_verdict_is_compared_and_no_indeterminate_finding() -> None:
+    reviews = [
+        row("rita", any="disagree"),
+        row("rita", any="agree", epidural="present"),
+        row("rob", study="t", any="disagree"),
+    ]
+
+    model_and_verdict = comparisons(reviews)[0].by_label
+
+    assert (model_and_verdict["any"].n, model_and_verdict["any"].share) == (2, 0.5)
+    assert model_and_verdict["epidural"].n == 0
+    assert model_and_verdict["subdural"].n == 1  # without any hemorrhage there is none of its kinds
+
+
+def test_first_impressions_are_compared_as_they_were_first() -> None:
+    reviews = [
+        row("rita", kind=FIRST_IMPRESSION, any="probably absent", subdural="undecided"),
+        row("rita", kind=FIRST_IMPRESSION, any="definitely present"),
+    ]
+
+    compared = comparisons(reviews)[1].by_label
+
+    assert (compared["any"].n, compared["any"].share) == (1, 0)
+    assert compared["subdural"].n == 0
+
+
+def test_readers_are_compared_where_both_decided() -> None:
+    withdrawn = row("tom", study="t", any="present")
+    taken_back = row("tom", kind=WITHDRAWAL, study="t")
+    taken_back.withdraws = withdrawn.id
+    reviews = [
+        row("rita", any="present"),
+        row("rob", any="absent"),
+        row("rita", study="t", any="present"),
+        withdrawn,
+        taken_back,
+    ]
+
+    compared = comparisons(reviews)[2].by_label
+
+    assert (compared["any"].n, compared["any"].share) == (1, 0)
