@@ -48,7 +48,7 @@ MEASURE = """async (steps) => {
 SCROLL = """() => document.dispatchEvent(
     new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true }))"""
 DRAG = """(step) => document.querySelector(".frame").dispatchEvent(
-    new PointerEvent("pointermove", { pointerId: 1, clientX: 300 + step, clientY: 400 }))"""
+    new PointerEvent("pointermove", { pointerId: 1, clientX: 300 + 4 * step, clientY: 400 }))"""
 
 
 def viewer_lines(files: list[Path]) -> Iterator[tuple[str, str, str]]:

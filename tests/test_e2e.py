@@ -124,7 +124,7 @@ def test_without_javascript_a_reader_can_do_it_all(
     expect(page.get_by_text("refused", exact=False).first).to_be_visible()
 
     open_demo_study(page)
-    page.get_by_role("link", name="Next").click()
+    page.get_by_role("link", name="↓ Next").click()
     page.get_by_role("button", name="Blood map").click()
 
     expect(page.locator(".heat")).to_be_visible()

@@ -6,7 +6,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const TEXT_PIXELS = 13;
 
 /** Mean and standard deviation in HU of the pixels whose centre lies in the box's ellipse. */
-export function ellipseStatistics(hu, columns, { x0, y0, x1, y1 }) {
+function ellipseStatistics(hu, columns, { x0, y0, x1, y1 }) {
   const [cx, cy, a, b] = [(x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0) / 2, (y1 - y0) / 2];
   let [n, sum, squares] = [0, 0, 0];
   for (let row = y0; row < y1; row += 1) {
@@ -23,7 +23,7 @@ export function ellipseStatistics(hu, columns, { x0, y0, x1, y1 }) {
 }
 
 /** The box between two points, on whole pixels and inside the slice; null if it holds none. */
-export function boxBetween({ rows, columns }, from, to) {
+function boxBetween({ rows, columns }, from, to) {
   const within = (value, end) => Math.min(end, Math.max(0, Math.round(value)));
   const [x0, x1] = [from.x, to.x].map((x) => within(x, columns)).sort((p, q) => p - q);
   const [y0, y1] = [from.y, to.y].map((y) => within(y, rows)).sort((p, q) => p - q);

@@ -42,11 +42,6 @@ export class SliceStore {
     return this.#problems.get(slice.instance);
   }
 
-  /** How many slices are held. */
-  get size() {
-    return this.#held.size;
-  }
-
   /** Fetch what lies around this position; what failed there before is tried again. */
   focus(position) {
     const forward = position >= this.#position;

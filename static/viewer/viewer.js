@@ -168,7 +168,7 @@ export class Viewer {
       if (this.single && viewport !== this.viewports[0]) continue;
       viewport.show(slice, hu, { view, inverted, measurements });
       if (hu) viewport.usePicture(null);
-      else if (problem) viewport.usePicture(this.#pictureOf(viewport));
+      else if (problem || viewport.usesPicture) viewport.usePicture(this.#pictureOf(viewport));
       viewport.tell(this.#sentence(hu, problem));
       viewport.write("cursor", readout(viewport, this.#cursor, slice, hu, view));
     }

@@ -37,7 +37,7 @@ export class Viewport {
     this.canvas = document.createElement("canvas");
     this.canvas.hidden = true;
     this.frame.prepend(this.canvas);
-    this.context = this.canvas.getContext("2d");
+    this.context = this.canvas.getContext("2d", { alpha: false });
     this.shapes = this.svg.appendChild(document.createElementNS(SVG, "g"));
     this.shapes.setAttribute("class", "shapes");
     this.texts = Object.fromEntries(
@@ -86,9 +86,15 @@ export class Viewport {
     write(this.told, sentence);
   }
 
+  /** Whether the server's picture is shown, as it is until the first HU have come. */
+  get usesPicture() {
+    return this.canvas.hidden;
+  }
+
   /** The server's picture in place of the canvas, or the canvas again (null). */
   usePicture(address) {
-    if (address) this.picture.setAttribute("href", address);
+    const other = address !== null && this.picture.getAttribute("href") !== address;
+    if (other) this.picture.setAttribute("href", address);
     this.canvas.hidden = address !== null;
     this.picture.toggleAttribute("hidden", address === null);
   }

@@ -9,7 +9,7 @@ function rint(value) {
 }
 
 /** Grey level 0..255 of a value in HU. */
-export function greyOf(hu, { center, width }) {
+function greyOf(hu, { center, width }) {
   const share = (hu - (center - width / 2)) / width;
   return rint(Math.min(1, Math.max(0, share)) * 255);
 }
