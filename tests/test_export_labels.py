@@ -46,7 +46,7 @@ def slice_file(study: int, number: int, **more: str) -> bytes:
         "InstanceNumber": str(number),
         "ImagePositionPatient": f"-100\\-100\\{5 * number}",
     }
-    return ct_file(hu, syntax=JPEG_LS_LOSSLESS, **{**facts, **more})
+    return ct_file(hu, None, JPEG_LS_LOSSLESS, **{**facts, **more})
 
 
 def series_of(services: Services, patient: str) -> tuple[Series, list[Instance]]:

@@ -11,7 +11,8 @@ from markupsafe import escape
 from sqlalchemy import select
 
 from app import auth, claims
-from app.db.models import Review, Study
+from app.db.models import Review, Study, User
+from app.db.reading import Claim
 from app.services import Services
 from app.site import SiteSettings, choose, site_settings
 from app.views.context import EXTENSION
@@ -43,7 +44,7 @@ def is_reviewed(services: Services, read: ReadStudy) -> bool:
 
 def turn_on(services: Services, **settings: bool) -> None:
     with services.database.write() as session:
-        user = session.scalars(select(auth.User.id)).first()
+        user = session.scalars(select(User.id)).first()
         assert user
         choose(session, SiteSettings(**settings), user)
 
@@ -91,13 +92,13 @@ def test_a_verdict_ends_the_claim_on_the_study(
     reader: FlaskClient, services: Services, read: ReadStudy
 ) -> None:
     with services.database.write() as session:
-        user = session.scalars(select(auth.User).where(auth.User.username == "rita")).one()
+        user = session.scalars(select(User).where(User.username == "rita")).one()
         claims.take(session, read.study, user.id, 30)
 
     give_verdict(reader, read, any_verdict="agree")
 
     with services.database.read() as session:
-        assert claims.claim_of(session, read.study, 30) is None
+        assert session.get(Claim, read.study) is None
 
 
 def test_what_is_wrong_is_told_and_nothing_typed_is_lost(
