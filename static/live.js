@@ -1,7 +1,7 @@
 // Keeps part of a page up to date without a connection that stays open: every few seconds it asks
 // whether something has changed, which costs the server next to nothing while nothing has.
 
-const SECONDS = 5;
+const SECONDS = 8;
 const PATIENCE_MS = 10_000;
 const FOCUSABLE = "a[href], button, input, summary";
 

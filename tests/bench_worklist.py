@@ -32,7 +32,7 @@ from live_clinic import live_clinic, wait_until
 
 STUDIES: Final = 10_000
 READERS: Final = 50
-POLL_SECONDS: Final = 5
+POLL_SECONDS: Final = 8
 """As `static/live.js` has it."""
 CHANGES_A_MINUTE: Final = 1
 """A head CT every two minutes is much for one site; each changes the list a few times."""
