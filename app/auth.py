@@ -12,6 +12,15 @@ from flask import abort
 from flask_login import UserMixin, current_user, login_required
 from sqlalchemy import select
 
+from app.audit import (
+    LOGIN_FAILED,
+    PASSWORD_CHANGED,
+    PASSWORD_RESET,
+    USER_ADDED,
+    USER_BLOCKED,
+    USER_UNBLOCKED,
+    record,
+)
 from app.db.models import User, random_id
 from app.db.session import Database
 
@@ -74,8 +83,17 @@ def authenticate(database: Database, username: str, password: str) -> SessionUse
     return _session_user(user) if user and known else None
 
 
-def create_user(database: Database, username: str, password: str, role: str) -> None:
-    """Add an account.
+def record_failed_login(database: Database, username: str, address: str | None) -> None:
+    """Tell of a failed login; a name that is no account may be a password, and is not kept."""
+    with database.write() as session:
+        user_id = session.scalar(select(User.id).where(User.username == username))
+        record(session, LOGIN_FAILED, user_id=user_id, address=address, account=user_id is not None)
+
+
+def create_user(
+    database: Database, username: str, password: str, role: str, *, by: str | None = None
+) -> None:
+    """Add an account; `by` is the id of the administrator who does it, None for a command.
 
     Raises
     ------
@@ -87,10 +105,13 @@ def create_user(database: Database, username: str, password: str, role: str) -> 
         if session.scalar(select(User.id).where(User.username == username)) is not None:
             raise AccountError(f"There is already a user named {username}.")
         session.add(User(username=username, password_hash=_hasher.hash(password), role=role))
+        record(session, USER_ADDED, user_id=by, added=username, role=role)
 
 
-def set_password(database: Database, user_id: str, password: str) -> SessionUser:
+def set_password(database: Database, user_id: str, password: str, *, by: str) -> SessionUser:
     """Change a password; every session of the user ends. Returns the user with the new key.
+
+    `by` is the id of who does it: the user, or an administrator.
 
     Raises
     ------
@@ -102,15 +123,19 @@ def set_password(database: Database, user_id: str, password: str) -> SessionUser
         user = session.get_one(User, user_id)
         user.password_hash = _hasher.hash(password)
         user.session_key = random_id()
+        action = PASSWORD_CHANGED if by == user_id else PASSWORD_RESET
+        record(session, action, user_id=by, account=user.username)
     return _session_user(user)
 
 
-def set_active(database: Database, user_id: str, active: bool) -> None:
-    """Let an account log in, or no longer; its sessions end either way."""
+def set_active(database: Database, user_id: str, active: bool, *, by: str) -> None:
+    """Let an account log in, or no longer; its sessions end either way. `by` is who does it."""
     with database.write() as session:
         user = session.get_one(User, user_id)
         user.active = active
         user.session_key = random_id()
+        action = USER_UNBLOCKED if active else USER_BLOCKED
+        record(session, action, user_id=by, account=user.username)
 
 
 def random_password() -> str:

@@ -21,6 +21,7 @@ from app.views import (
     account,
     admin,
     api,
+    audit,
     claims,
     context,
     health,
@@ -126,7 +127,8 @@ def _ask_for_login() -> ResponseReturnValue:
 
 
 def _register_views(app: Flask) -> None:
-    for module in (account, admin, claims, images, model_facts, review, settings, upload, worklist):
+    pages = (account, admin, audit, claims, images, model_facts)
+    for module in (*pages, review, settings, upload, worklist):
         app.register_blueprint(module.blueprint)
     interface = Api(app)
     interface.register_blueprint(api.blueprint)

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app import jobs
+from app.audit import UPLOADED, record
 from app.db.models import Instance, Series, Study, Upload, UploadedFile, random_id
 from app.services import Services
 from app.storage import HU, ORIGINAL, Storage, StorageFullError
@@ -69,6 +70,8 @@ def ingest(
             for number, outcome in enumerate(outcomes)
         ]
         session.add(upload)
+        session.flush()
+        _record_upload(session, upload)
         for series_id in gained:
             jobs.request_analysis(session, series_id)
         for series_id in sent_again:
@@ -77,6 +80,23 @@ def ingest(
     counts = Counter(outcome.outcome for outcome in outcomes)
     logger.info("upload %s: %s", upload.id, dict(counts))
     return upload.id
+
+
+def _record_upload(session: Session, upload: Upload) -> None:
+    """An event for each study that the upload touched, or one for the upload that touched none."""
+    touched = {file.series_id for file in upload.files if file.series_id}
+    studies = select(Series.study_id).where(Series.id.in_(touched)).distinct()
+    outcomes = Counter(file.outcome for file in upload.files)
+    found: list[str | None] = [*session.scalars(studies.order_by(Series.study_id))]
+    for study_id in found or [None]:
+        record(
+            session,
+            UPLOADED,
+            user_id=upload.user_id,
+            study_id=study_id,
+            upload=upload.id,
+            files=dict(outcomes),
+        )
 
 
 def _series_with(outcomes: list[FileOutcome], outcome: str) -> set[str]:

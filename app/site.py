@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
+from app.audit import SETTING_CHANGED, record
 from app.db.site import SiteSetting
 
 
@@ -37,6 +38,8 @@ def choose(session: Session, settings: SiteSettings, user_id: str) -> list[str]:
     session.add_all(
         SiteSetting(key=name, value=getattr(settings, name), changed_by=user_id) for name in changed
     )
+    for name in changed:
+        record(session, SETTING_CHANGED, user_id=user_id, **{name: getattr(settings, name)})
     return changed
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import claims, jobs
+from app.audit import RELEASED, record
 from app.auth import SessionUser
 from app.db.models import Job, Series, Study
 from app.services import Services
@@ -46,6 +47,7 @@ def _release(services: Services, study_ids: Sequence[str], user: SessionUser) ->
                 continue
             if claims.may_release(holder, user):
                 claims.release(session, study_id)
+                record(session, RELEASED, user_id=user.id, study_id=study_id, of=holder.username)
                 released += 1
             else:
                 refused.append(holder.username)

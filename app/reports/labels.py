@@ -11,6 +11,7 @@ from typing import Final, TextIO
 from pydicom.uid import UID, generate_uid
 from sqlalchemy import select
 
+from app.audit import LABELS_EXPORTED, record
 from app.db.models import Review, Series, Study
 from app.reports.slice_labels import slice_labels
 from app.reports.training_files import BurnedInError, training_file
@@ -93,7 +94,17 @@ def export_labels(services: Services, folder: Path) -> Exported:
         if not writing.exported.slices:
             why = "; ".join(writing.exported.lines()[1:]) or "no study has a verdict"
             raise LabelExportError(f"No slice has certain labels: {why}.")
-        partial.rename(folder)
+        counts = writing.exported
+        with services.database.write() as session:
+            record(
+                session,
+                LABELS_EXPORTED,
+                folder=str(folder),
+                slices=counts.slices,
+                studies=counts.studies,
+                patients=len(counts.patients),
+            )
+            partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return writing.exported

@@ -8,6 +8,7 @@ from flask_login import current_user, login_required, login_user, logout_user
 from werkzeug.wrappers import Response
 
 from app import auth
+from app.audit import LOGIN, LOGOUT, record
 from app.forms import ActionForm, LoginForm, PasswordForm
 from app.views.context import limiter, services
 
@@ -23,12 +24,16 @@ def login() -> str | Response | tuple[str, int]:
     form = LoginForm()
     if not form.validate_on_submit():
         return render_template("login.html", form=form)
-    user = auth.authenticate(services().database, form.username.data, form.password.data)
+    database = services().database
+    user = auth.authenticate(database, form.username.data, form.password.data)
     if user is None:
         # Quoted, so that a name with a line break in it cannot write a line of its own.
         logger.warning("login refused: %r from %s", form.username.data, request.remote_addr)
+        auth.record_failed_login(database, form.username.data, request.remote_addr)
         flash("Wrong user name or password.", "error")
         return render_template("login.html", form=form), 401
+    with database.write() as transaction:
+        record(transaction, LOGIN, user_id=user.id, address=request.remote_addr)
     session.permanent = True
     login_user(user)
     return redirect(_local_target(request.args.get("next", "")))
@@ -39,6 +44,8 @@ def login() -> str | Response | tuple[str, int]:
 def logout() -> Response:
     """End this session."""
     if ActionForm().validate_on_submit():
+        with services().database.write() as transaction:
+            record(transaction, LOGOUT, user_id=current_user.id)
         logout_user()
     return redirect(url_for("account.login"))
 
@@ -54,7 +61,7 @@ def password() -> str | Response:
     if auth.authenticate(database, current_user.username, form.current.data) is None:
         form.current.errors = ["This is not the present password."]
         return render_template("account.html", form=form)
-    login_user(auth.set_password(database, current_user.id, form.new.data))
+    login_user(auth.set_password(database, current_user.id, form.new.data, by=current_user.id))
     flash("The password is changed. Your other sessions have ended.", "success")
     return redirect(url_for("worklist.index"))
 

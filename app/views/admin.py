@@ -22,7 +22,13 @@ def users() -> str | Response:
     if form.validate_on_submit():
         password = auth.random_password()
         try:
-            auth.create_user(services().database, form.username.data, password, form.role.data)
+            auth.create_user(
+                services().database,
+                form.username.data,
+                password,
+                form.role.data,
+                by=current_user.id,
+            )
         except AccountError as error:
             flash(str(error), "error")
         else:
@@ -39,7 +45,7 @@ def reset_password(user_id: str) -> Response:
     """Give a user a new random password."""
     _checked_user(user_id)
     password = auth.random_password()
-    user = auth.set_password(services().database, user_id, password)
+    user = auth.set_password(services().database, user_id, password, by=current_user.id)
     _tell_password(user.username, password)
     return redirect(url_for("admin.users"))
 
@@ -52,7 +58,7 @@ def set_active(user_id: str, state: str) -> Response:
     if user.id == current_user.id:
         flash("You cannot block your own account.", "error")
     else:
-        auth.set_active(services().database, user_id, state == "yes")
+        auth.set_active(services().database, user_id, state == "yes", by=current_user.id)
     return redirect(url_for("admin.users"))
 
 

@@ -10,6 +10,7 @@ from marshmallow import Schema, fields, validate
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
+from app.audit import record_opened
 from app.db.models import Analysis, Instance, Review, SliceResult, Study
 from app.verdicts import KINDS, finding_hidden, reviews_of, shown_to
 from app.views.context import services
@@ -140,7 +141,10 @@ def study(study_id: str) -> dict[str, Any]:
             "series": _series(session, found),
             "reviews": _reviews(session, reviews),
         }
-    return {**answer, **_hidden(answer)} if hidden else answer
+    answer = {**answer, **_hidden(answer)} if hidden else answer
+    shown = [one["analysis"] for one in answer["series"] if one["analysis"]]
+    record_opened(services().database, current_user.id, study_id, shown, hidden=hidden, form="JSON")
+    return answer
 
 
 def _hidden(answer: dict[str, Any]) -> dict[str, Any]:

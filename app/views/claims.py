@@ -8,6 +8,7 @@ from flask_login import current_user, login_required
 from werkzeug.wrappers import Response
 
 from app import claims
+from app.audit import RELEASED, record
 from app.claims import Holder, StudyClaimedError
 from app.db.models import Study
 from app.views.context import services
@@ -50,6 +51,8 @@ def release(study_id: str) -> ResponseReturnValue:
             if not claims.may_release(holder, current_user):
                 abort(403, "Only its reader or an administrator may release a study.")
             claims.release(session, study_id)
+            by, of = current_user.id, holder.username
+            record(session, RELEASED, user_id=by, study_id=study_id, of=of)
     return redirect(_reading_page(study_id), code=303)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response
 
 from app import claims
+from app.audit import OF_REVIEW, record, record_opened
 from app.db.models import Analysis, Review, Series, Study
 from app.forms import ActionForm, ImpressionForm, ReviewForm
 from app.slices import ordered_instances
@@ -143,6 +144,8 @@ def _render(
         label=_shown_label(),
         heat="heat" in request.args,
     )
+    shown_analyses = [page.analysis] if page.analysis else []
+    record_opened(database, current_user.id, study_id, shown_analyses, hidden=hidden)
     return render_template(
         "review.html",
         page=page,
@@ -269,6 +272,8 @@ def _keep_impression(study_id: str, kind: str, statement: Statement) -> None:
 def _add(session: Session, row: Review) -> None:
     session.add(row)
     session.flush()
+    action = OF_REVIEW[row.kind]
+    record(session, action, user_id=row.user_id, study_id=row.study_id, review=row.id)
     refresh_study(session, row.study_id)
 
 

@@ -1,0 +1,344 @@
+"""The audit log: what is written, that nothing of it can be changed, and who may read it."""
+
+import csv
+import io
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+
+from app import audit, claims
+from app.audit import record
+from app.audit_page import AuditQuery, audit_csv, audit_page
+from app.db.audit import AuditEvent
+from app.db.models import Analysis, Instance, Series, User
+from app.reports.labels import LabelExportError, export_labels
+from app.services import Services
+from clinic import PASSWORD, csrf_token, log_in, new_study, upload
+from model.labels import LABELS
+
+ON_EVERY_DATABASE = True
+
+SHARES = dict.fromkeys(
+    ("sensitivity", "specificity", "study_sensitivity", "study_specificity"),
+    {"value": 0.9, "interval": None},
+)
+POINTS = {"screen": {"threshold": 0.125, **SHARES}, "alert": {"threshold": 0.5, **SHARES}}
+
+
+def events(services: Services, action: str = "") -> list[AuditEvent]:
+    """What is written, the oldest first."""
+    with services.database.read() as session:
+        found = session.scalars(select(AuditEvent).order_by(AuditEvent.id)).all()
+    return [one for one in found if action in ("", one.action)]
+
+
+def add_event(services: Services, action: str = audit.LOGIN, **facts: Any) -> None:
+    with services.database.write() as session:
+        record(session, action, **facts)
+
+
+def user_id(services: Services, name: str) -> str:
+    with services.database.read() as session:
+        return session.scalars(select(User.id).where(User.username == name)).one()
+
+
+def analysed_study(services: Services) -> str:
+    """Id of a study with one series that a model has judged."""
+    with services.database.write() as session:
+        study = new_study(state="flagged")
+        series = Series(series_instance_uid="1.2.3.4", series_description="")
+        study.series.append(series)
+        shape = {"rows": 512, "columns": 512, "attributes": {}, "warnings": []}
+        series.instances.append(Instance(sop_instance_uid="1.2.3.4.5", sha256="", **shape))
+        analysis = Analysis(
+            probabilities=dict.fromkeys(LABELS, 0.9),
+            states=dict.fromkeys(LABELS, "flagged"),
+            thresholds=dict.fromkeys(LABELS, POINTS),
+            warnings=[],
+            model_name="Falx",
+            model_version="9.9",
+            model_sha256="abc",
+            device="cpu",
+            seconds=1.0,
+            heat="class activation map",
+        )
+        series.analyses.append(analysis)
+        session.add(study)
+        session.flush()
+        return study.id
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_event SET action = 'x'",
+        "DELETE FROM audit_event",
+        "UPDATE audit_event SET details = '{}' WHERE id = 1",
+    ],
+)
+def test_the_database_refuses_to_change_or_delete_an_event(
+    services: Services, statement: str
+) -> None:
+    add_event(services)
+
+    with (
+        pytest.raises(DBAPIError, match="append-only"),
+        services.database.write() as session,
+    ):
+        session.execute(text(statement))
+
+    assert [one.action for one in events(services)] == [audit.LOGIN]
+
+
+def test_the_database_refuses_to_put_another_event_in_its_place(services: Services) -> None:
+    add_event(services)
+    sqlite = services.database.engine.dialect.name == "sqlite"
+    columns = "audit_event (id, at, action, details) VALUES (1, '2026-01-01', 'x', '{}')"
+    statement = f"INSERT OR REPLACE INTO {columns}" if sqlite else "TRUNCATE audit_event"
+
+    with (
+        pytest.raises(DBAPIError, match="append-only"),
+        services.database.write() as session,
+    ):
+        session.execute(text(statement))
+
+    assert [one.action for one in events(services)] == [audit.LOGIN]
+
+
+def test_an_event_of_a_transaction_that_fails_is_not_written(services: Services) -> None:
+    def fail() -> None:
+        with services.database.write() as session:
+            record(session, audit.LOGIN)
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        fail()
+
+    assert events(services) == []
+
+
+def test_login_and_logout_are_written(services: Services, reader: FlaskClient) -> None:
+    token = csrf_token(reader, "/upload")
+    reader.post("/logout", data={"csrf_token": token})
+
+    found = [(one.action, one.user_id) for one in events(services) if one.user_id]
+
+    rita = user_id(services, "rita")
+    assert found == [(audit.LOGIN, rita), (audit.LOGOUT, rita)]
+
+
+def test_a_failed_login_keeps_no_name_that_is_no_account(
+    services: Services, client: FlaskClient
+) -> None:
+    for name in ("rita", "my secret password"):
+        token = csrf_token(client, "/login")
+        client.post("/login", data={"csrf_token": token, "username": name, "password": "wrong"})
+
+    known, unknown = events(services, audit.LOGIN_FAILED)
+
+    assert known.user_id == user_id(services, "rita")
+    assert (unknown.user_id, unknown.details["account"]) == (None, False)
+    assert "secret" not in str(unknown.details)
+
+
+def test_an_opened_study_tells_model_and_thresholds_once(
+    services: Services, reader: FlaskClient
+) -> None:
+    study = analysed_study(services)
+
+    for path in (f"/studies/{study}", f"/studies/{study}?label=subdural", f"/api/studies/{study}"):
+        assert reader.get(path).status_code == 200
+
+    page, json = events(services, audit.STUDY_OPENED)
+    assert (page.study_id, page.user_id) == (study, user_id(services, "rita"))
+    assert (page.details["finding"], page.details["as"]) == ("shown", "page")
+    analysis = page.details["analyses"][0]
+    assert (analysis["model_version"], analysis["model_sha256"]) == ("9.9", "abc")
+    assert analysis["thresholds"]["any"] == [0.125, 0.5]
+    assert (json.details["as"], json.details["analyses"]) == ("JSON", [analysis])
+
+
+def test_image_first_tells_what_was_hidden_and_that_it_was_asked_for(
+    app: Flask, services: Services
+) -> None:
+    administrator, reader = log_in(app.test_client(), "ada"), log_in(app.test_client(), "rita")
+    token = csrf_token(administrator, "/admin/settings")
+    administrator.post("/admin/settings", data={"csrf_token": token, "image_first": "y"})
+    study = analysed_study(services)
+    token = csrf_token(reader, f"/studies/{study}")
+    reader.post(f"/studies/{study}/impression/skip", data={"csrf_token": token})
+    reader.get(f"/studies/{study}")
+
+    assert events(services, audit.SETTING_CHANGED)[0].details == {"image_first": True}
+    actions = [one.action for one in events(services) if one.study_id == study]
+    assert actions == [audit.STUDY_OPENED, audit.FINDING_ASKED_FOR, audit.STUDY_OPENED]
+    first, second = events(services, audit.STUDY_OPENED)
+    assert (first.details["finding"], first.details["analyses"]) == ("hidden", [])
+    assert second.details["finding"] == "shown"
+
+
+def test_a_verdict_and_its_withdrawal_are_written(services: Services, reader: FlaskClient) -> None:
+    study = analysed_study(services)
+    token = csrf_token(reader, f"/studies/{study}")
+    data = {"csrf_token": token, "comment": "seen"}
+    reader.post(f"/studies/{study}/reviews", data=data)
+    reader.post(f"/studies/{study}/reviews/undo", data=data)
+
+    actions = [one.action for one in events(services) if one.details.get("review")]
+    assert actions == [audit.VERDICT_SAVED, audit.VERDICT_UNDONE]
+
+
+def test_claims_are_written_when_their_holder_changes(services: Services, app: Flask) -> None:
+    study = analysed_study(services)
+    rita, ada = user_id(services, "rita"), user_id(services, "ada")
+    with services.database.write() as session:
+        claims.take(session, study, rita, 30)
+        claims.take(session, study, rita, 30)
+        claims.take(session, study, ada, 30, over_from=rita)
+    administrator = log_in(app.test_client(), "ada")
+    token = csrf_token(administrator, f"/studies/{study}")
+    administrator.post(f"/studies/{study}/release", data={"csrf_token": token})
+
+    found = [one for one in events(services) if one.action in CLAIMS]
+    assert [(one.action, one.user_id) for one in found] == list(
+        zip(CLAIMS, (rita, ada, ada), strict=True)
+    )
+    assert found[1].details == {"over_from": "rita"}
+
+
+CLAIMS = (audit.CLAIMED, audit.TAKEN_OVER, audit.RELEASED)
+
+
+def test_what_is_done_to_accounts_is_written(
+    services: Services, administrator: FlaskClient
+) -> None:
+    rita = user_id(services, "rita")
+    token = csrf_token(administrator, "/admin/users")
+    data = {"csrf_token": token, "username": "new", "role": "reader"}
+    administrator.post("/admin/users", data=data)
+    for path in ("password", "active/no", "active/yes"):
+        administrator.post(f"/admin/users/{rita}/{path}", data=data)
+
+    ada = user_id(services, "ada")
+    found = [(one.action, one.details) for one in events(services) if one.user_id == ada][1:]
+    assert found == [
+        (audit.USER_ADDED, {"added": "new", "role": "reader"}),
+        (audit.PASSWORD_RESET, {"account": "rita"}),
+        (audit.USER_BLOCKED, {"account": "rita"}),
+        (audit.USER_UNBLOCKED, {"account": "rita"}),
+    ]
+
+
+def test_a_password_of_ones_own_is_no_reset(services: Services, reader: FlaskClient) -> None:
+    new = PASSWORD + "!"
+    token = csrf_token(reader, "/account")
+    data = {"csrf_token": token, "current": PASSWORD, "new": new, "repeated": new}
+    reader.post("/account", data=data)
+
+    assert [one.details for one in events(services, audit.PASSWORD_CHANGED)] == [
+        {"account": "rita"}
+    ]
+
+
+def test_an_upload_is_written_even_if_nothing_was_kept(
+    services: Services, reader: FlaskClient
+) -> None:
+    upload(reader, ("notes.txt", b"no DICOM"))
+
+    (event,) = events(services, audit.UPLOADED)
+    assert (event.user_id, event.study_id) == (user_id(services, "rita"), None)
+    assert sum(event.details["files"].values()) == 1
+
+
+def test_an_export_that_writes_nothing_is_no_export(services: Services, tmp_path: Any) -> None:
+    with pytest.raises(LabelExportError, match="No slice"):
+        export_labels(services, tmp_path / "labels")
+
+    assert events(services, audit.LABELS_EXPORTED) == []
+
+
+def query_for(services: Services, **args: str) -> list[str]:
+    with services.database.read() as session:
+        page = audit_page(session, AuditQuery.from_address(args))
+    return [one.details["n"] for one in page.events]
+
+
+def test_the_log_is_filtered_by_user_action_study_and_day(app: Flask, services: Services) -> None:
+    rita = user_id(services, "rita")
+    add_event(services, user_id=rita, n="a")
+    add_event(services, audit.LOGOUT, study_id="s", n="b")
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    with services.database.write() as session:
+        session.add(AuditEvent(at=yesterday, action=audit.CLAIMED, details={"n": "c"}))
+
+    assert query_for(services, user=rita) == ["a"]
+    assert query_for(services, action=audit.LOGOUT) == ["b"]
+    assert query_for(services, study="s") == ["b"]
+    assert query_for(services, day=yesterday.date().isoformat()) == ["c"]
+    assert query_for(services, user="nobody", action=audit.CLAIMED) == ["c"]
+
+
+def test_pages_follow_each_other_without_gap_or_repetition(services: Services) -> None:
+    with services.database.write() as session:
+        for number in range(250):
+            record(session, audit.LOGIN, n=number)
+    seen: list[int] = []
+    before: int | None = None
+    for size in (100, 100, 50):
+        with services.database.read() as session:
+            page = audit_page(session, AuditQuery(before=before))
+        assert (len(page.events), page.total) == (size, 250)
+        seen += [one.details["n"] for one in page.events]
+        before = page.older
+
+    assert before is None
+    assert seen == list(range(249, -1, -1))
+
+
+def test_the_csv_has_every_event_and_no_formula(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.audit_page.CHUNK", 3)
+    for number in range(7):
+        add_event(services, study_id="=HYPERLINK()", n=number)
+
+    rows = list(csv.DictReader(io.StringIO("".join(audit_csv(services.database, AuditQuery())))))
+
+    assert [row["details"] for row in rows] == [f"n {number}" for number in range(6, -1, -1)]
+    assert {row["study_id"] for row in rows} == {"'=HYPERLINK()"}
+
+
+@pytest.mark.parametrize("path", ["/admin/audit", "/admin/audit.csv"])
+def test_only_administrators_read_the_log(app: Flask, path: str) -> None:
+    assert log_in(app.test_client(), "rita").get(path).status_code == 403
+    assert log_in(app.test_client(), "ada").get(path).status_code == 200
+    assert app.test_client().get(path).status_code == 302
+
+
+def test_the_page_shows_what_happened_and_survives_a_bad_address(
+    administrator: FlaskClient, services: Services
+) -> None:
+    add_event(services, audit.LOGOUT, user_id=user_id(services, "rita"), note="<b>bold</b>")
+
+    shown = administrator.get("/admin/audit").text
+    empty = administrator.get("/admin/audit?study=none")
+    amiss = administrator.get("/admin/audit?day=x&before=99999999999999999999&action=y&user=%00")
+
+    assert "&lt;b&gt;bold" in shown
+    assert re.search(r"<th scope=\"row\">logout</th>", shown)
+    assert "No event matches" in empty.text
+    assert amiss.status_code == 200
+
+
+def test_the_download_is_in_the_log(administrator: FlaskClient, services: Services) -> None:
+    answer = administrator.get("/admin/audit.csv?action=login")
+
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["action"] for row in rows] == ["login"]
+    assert events(services, audit.AUDIT_EXPORTED)[0].details == {"filter": {"action": "login"}}
