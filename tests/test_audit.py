@@ -24,10 +24,10 @@ from model.labels import LABELS
 
 ON_EVERY_DATABASE = True
 
-SHARES = dict.fromkeys(
-    ("sensitivity", "specificity", "study_sensitivity", "study_specificity"),
-    {"value": 0.9, "interval": None},
-)
+SHARES = {
+    name: {"value": 0.9, "interval": None}
+    for name in ("sensitivity", "specificity", "study_sensitivity", "study_specificity")
+}
 POINTS = {"screen": {"threshold": 0.125, **SHARES}, "alert": {"threshold": 0.5, **SHARES}}
 
 
