@@ -27,6 +27,7 @@ from app.views import (
     health,
     images,
     model_facts,
+    reports,
     review,
     settings,
     upload,
@@ -128,7 +129,7 @@ def _ask_for_login() -> ResponseReturnValue:
 
 def _register_views(app: Flask) -> None:
     pages = (account, admin, audit, claims, images, model_facts)
-    for module in (*pages, review, settings, upload, worklist):
+    for module in (*pages, reports, review, settings, upload, worklist):
         app.register_blueprint(module.blueprint)
     interface = Api(app)
     interface.register_blueprint(api.blueprint)
