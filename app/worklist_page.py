@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, case, func, or_, select
+from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.claims import Holder, holders, lapsed_before
@@ -68,23 +68,30 @@ def worklist_page(
     matching = _conditions(query, reader)
     total = session.scalar(select(func.count()).select_from(Study).where(*matching)) or 0
     number = max(1, min(number, -(-total // PAGE_SIZE)))
-    # Only ids are sorted: all rows with all they hold would take longer.
-    ids = (
-        select(Study.id)
-        .where(*matching)
-        .order_by(*_URGENCY)
-        .offset((number - 1) * PAGE_SIZE)
-        .limit(PAGE_SIZE)
-    )
-    studies = session.scalars(_found(session.scalars(ids).all())).all()
-    return WorklistPage(_rows(session, studies, reader), number, total)
+    ids = matching_ids(session, query, reader, first=(number - 1) * PAGE_SIZE, most=PAGE_SIZE)
+    return WorklistPage(rows_of(session, ids, reader), number, total)
 
 
-def _found(ids: Sequence[str]) -> Select[Study]:
-    return select(Study).where(Study.id.in_(ids)).order_by(*_URGENCY)
+def matching_ids(
+    session: Session,
+    query: WorklistQuery,
+    reader: Reader,
+    *,
+    first: int = 0,
+    most: int | None = None,
+) -> Sequence[str]:
+    """Ids of the studies that match, the most urgent first: `most` of them, or all.
+
+    Only ids are sorted: all rows with all they hold would take longer.
+    """
+    matching = _conditions(query, reader)
+    ids = select(Study.id).where(*matching).order_by(*_URGENCY).offset(first).limit(most)
+    return session.scalars(ids).all()
 
 
-def _rows(session: Session, studies: Sequence[Study], reader: Reader) -> list[Row]:
+def rows_of(session: Session, ids: Sequence[str], reader: Reader) -> list[Row]:
+    """These studies as the list shows them, the most urgent first."""
+    studies = session.scalars(select(Study).where(Study.id.in_(ids)).order_by(*_URGENCY)).all()
     reading = holders(session, [study.id for study in studies], reader.claim_minutes)
     patients = {study.patient_id for study in studies} - {""}
     counted = session.execute(

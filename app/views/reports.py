@@ -1,11 +1,16 @@
 """What a reader takes along: a study's report, as a page and as PDF; the worklist as data."""
 
-from flask import Blueprint, abort, render_template
+from collections.abc import Callable, Iterator
+
+from flask import Blueprint, Response, abort, render_template, request
 from flask_login import current_user, login_required
 
 from app.audit import record_opened
 from app.reports.report import SAYS_NOTHING, WINDOWS, FindingHiddenError, Report, study_report
+from app.reports.tables import worklist_csv, worklist_json
+from app.services import Services
 from app.views.context import model_card, services
+from app.worklist_query import WorklistQuery
 
 blueprint = Blueprint("reports", __name__)
 
@@ -17,6 +22,31 @@ def page(study_id: str) -> str:
     return render_template(
         "report.html", report=_report(study_id), windows=WINDOWS, says_nothing=SAYS_NOTHING
     )
+
+
+@blueprint.get("/worklist.csv")
+@login_required
+def worklist_as_csv() -> Response:
+    """All studies that match the worklist's filters, for a spreadsheet."""
+    return _download(worklist_csv, "csv", "text/csv; charset=utf-8")
+
+
+@blueprint.get("/worklist.json")
+@login_required
+def worklist_as_json() -> Response:
+    """All studies that match the worklist's filters, for a program."""
+    return _download(worklist_json, "json", "application/json")
+
+
+def _download(
+    make: Callable[[Services, WorklistQuery, str], Iterator[str]], kind: str, mimetype: str
+) -> Response:
+    pieces = make(services(), WorklistQuery.from_address(request.args), current_user.id)
+    answer = Response(pieces, content_type=mimetype)
+    answer.headers["Content-Disposition"] = (
+        f'attachment; filename="falx-worklist-research-use-only.{kind}"'
+    )
+    return answer
 
 
 def _report(study_id: str) -> Report:
