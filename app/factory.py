@@ -24,6 +24,7 @@ from app.views import (
     audit,
     claims,
     context,
+    dashboard,
     health,
     images,
     model_facts,
@@ -128,7 +129,7 @@ def _ask_for_login() -> ResponseReturnValue:
 
 
 def _register_views(app: Flask) -> None:
-    pages = (account, admin, audit, claims, images, model_facts)
+    pages = (account, admin, audit, claims, dashboard, images, model_facts)
     for module in (*pages, reports, review, settings, upload, worklist):
         app.register_blueprint(module.blueprint)
     interface = Api(app)

@@ -1,0 +1,151 @@
+"""The dashboard: its figures are those of the studies, and only administrators see them."""
+
+import csv
+import io
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
+from flask.testing import FlaskClient
+from playwright.sync_api import Page
+
+from app.dashboard import dashboard
+from app.dashboard_parts import Section
+from app.db.models import Analysis, Instance, Series, Upload, UploadedFile
+from app.drift import LEAST, in_words, stability_index
+from app.services import Services
+from clinic import log_in, new_study
+from model.labels import LABELS
+
+ON_EVERY_DATABASE = True
+
+TODAY = datetime.combine(datetime.now(UTC).date(), time(), UTC)
+"""Its first moment, the edge between two columns."""
+
+
+def add_study(services: Services, state: str, received: datetime, seconds: float) -> None:
+    """A study of one slice with its result after so many seconds."""
+    shape: dict[str, Any] = {"rows": 512, "columns": 512, "attributes": {}, "warnings": []}
+    with services.database.write() as session:
+        study = new_study(
+            study_instance_uid=f"{received} {state}",
+            state=state,
+            any_probability=0.5,
+            received_at=received,
+        )
+        series = Series(series_instance_uid="1.2", series_description="")
+        spacing = {"pixel_spacing_mm": [0.5, 0.5], "slice_thickness_mm": 5.0}
+        series.instances.append(Instance(sop_instance_uid="1", sha256="", **spacing, **shape))
+        result = Analysis(
+            created_at=received + timedelta(seconds=seconds),
+            refusal="" if state != "not analysed" else "No head.",
+            states=dict.fromkeys(LABELS, state),
+            thresholds={},
+            warnings=[],
+            model_name="",
+            model_version="",
+            model_sha256="",
+            device="",
+            seconds=1.0,
+            heat="",
+        )
+        series.analyses.append(result)
+        study.series.append(series)
+        session.add(study)
+
+
+def sections(services: Services, days: int = 7) -> dict[str, Section]:
+    with services.database.read() as session:
+        return {one.name: one for one in dashboard(session, days)}
+
+
+def test_studies_are_counted_on_their_day_in_utc_by_state(services: Services) -> None:
+    add_study(services, "flagged", TODAY, 10)
+    add_study(services, "not flagged", TODAY - timedelta(seconds=1), 10)
+    add_study(services, "arriving", TODAY - timedelta(days=6), 10)
+    add_study(services, "flagged", TODAY - timedelta(days=6, seconds=1), 10)
+
+    rows = sections(services)["studies"].rows
+
+    assert [row[1] for row in rows] == [1, 0, 0, 0, 0, 1, 1]
+    assert rows[-1] == (f"{TODAY:%Y-%m-%d}", 1, 1, 0, 0, 0, 0)
+    assert (rows[-2][4], rows[0][6]) == (1, 1)
+
+
+def test_the_time_to_the_first_result_is_told_as_median_and_tail(services: Services) -> None:
+    for n, seconds in enumerate((10, 20, 90)):
+        add_study(services, "flagged", TODAY + timedelta(seconds=n), seconds)
+
+    row = sections(services)["times"].rows[-1]
+
+    assert row[1:3] == (3, 20.0)
+    assert row[3] == pytest.approx(np.percentile([10, 20, 90], 95))
+
+
+def test_failures_are_counted_by_reason(services: Services) -> None:
+    add_study(services, "not analysed", TODAY, 1)
+    with services.database.write() as session:
+        files = [
+            UploadedFile(number=n, name="x", outcome="refused", reason="No CT.") for n in range(2)
+        ]
+        session.add(Upload(files=files))
+
+    rows = sections(services)["failures"].rows
+
+    assert list(rows) == [("file refused", "No CT.", 2), ("series not analysed", "No head.", 1)]
+
+
+def test_drift_compares_with_the_period_before(services: Services) -> None:
+    add_study(services, "flagged", TODAY, 1)
+    add_study(services, "flagged", TODAY - timedelta(days=8), 1)
+
+    rows = sections(services)["drift"].rows
+
+    assert [row[1:5] for row in rows] == [
+        (1, 1, 0.5, 0.5), (1, 1, 1.0, 1.0), (1, 1, 5.0, 5.0), (1, 1, 0.5, 0.5)
+    ]  # fmt: skip
+    assert {row[5] for row in rows} == {in_words(None)}
+
+
+def test_the_index_is_that_of_a_worked_example() -> None:
+    reference = [0.0] * 500 + [1.0] * 500
+    moved = [0.0] * 250 + [1.0] * 750
+
+    # Two bins: (0.25 - 0.5) ln(0.25 / 0.5) + (0.75 - 0.5) ln(0.75 / 0.5)
+    expected = 0.25 * np.log(2) + 0.25 * np.log(1.5)
+    assert stability_index(reference, moved) == pytest.approx(expected, abs=0.002)
+    assert stability_index(reference, reference) == 0
+    assert stability_index(reference, moved[: LEAST - 1]) is None
+
+
+@pytest.mark.parametrize("path", ["/dashboard", "/dashboard/studies.csv"])
+def test_only_administrators_see_it(app: Flask, path: str) -> None:
+    assert log_in(app.test_client(), "rita").get(path).status_code == 403
+    assert log_in(app.test_client(), "ada").get(path).status_code == 200
+
+
+def test_an_empty_site_is_told_what_to_do(administrator: FlaskClient) -> None:
+    page = administrator.get("/dashboard?days=7").text
+
+    assert "No study came in during the last 7 days" in page
+
+
+def test_each_table_is_there_as_csv(administrator: FlaskClient, services: Services) -> None:
+    add_study(services, "flagged", TODAY, 10)
+
+    answer = administrator.get("/dashboard/studies.csv?days=90")
+
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert (len(rows), rows[-1]["flagged"]) == (90, "1")
+    assert administrator.get("/dashboard/nothing.csv").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["Dashboard", "Audit"])
+def test_the_page_is_accessible(page: Page, name: str) -> None:
+    page.get_by_role("link", name=name, exact=True).click()
+    page.get_by_role("heading", name=name, exact=True).wait_for()
+
+    assert Axe().run(page).response["violations"] == []
