@@ -177,8 +177,8 @@ def test_a_blood_map_is_named_and_drawn_as_what_it_is(
     analyse_all(services, load_predictor(write_mapping_artefact(tmp_path), "cpu"))
 
     page = reader.get(f"/studies/{study.id}").text
-    assert "H Attention map: any" in before
-    assert "H Blood map: any" in page
+    assert "</kbd> Attention map</a>" in before
+    assert "</kbd> Blood map</a>" in page
     with services.database.read() as session:
         newest = session.scalars(select(Analysis).order_by(Analysis.created_at.desc())).first()
     assert newest is not None
