@@ -213,7 +213,7 @@ def test_the_study_is_found_again_and_shows_as_reviewed(reader: FlaskClient, stu
     missed = reader.get("/?q=nobody").text
 
     assert f"/studies/{study_id}" in found
-    assert "No study matches." in missed
+    assert "No study matches all of this." in missed
 
 
 def test_the_interface_gives_the_same_result(
