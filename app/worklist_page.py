@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from sqlalchemy import ColumnElement, case, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.claims import Holder, holders, lapsed_before
 from app.db.models import Review, Study, now
@@ -177,10 +177,14 @@ def next_study(session: Session, reader: Reader, passed_over: Sequence[str]) -> 
     """Id of the most urgent study that wants a verdict and that nobody else reads.
 
     Left out are those whose slices are still arriving, those on which the reader has already
-    spoken (where two verdicts are wanted), and `passed_over`.
+    spoken (where two verdicts are wanted) without taking it back, and `passed_over`.
     """
+    withdrawal = aliased(Review)
     spoken = select(Review.id).where(
-        Review.study_id == Study.id, Review.user_id == reader.user_id, Review.kind == VERDICT
+        Review.study_id == Study.id,
+        Review.user_id == reader.user_id,
+        Review.kind == VERDICT,
+        ~select(withdrawal.id).where(withdrawal.withdraws == Review.id).exists(),
     )
     return session.scalar(
         select(Study.id)

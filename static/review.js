@@ -106,7 +106,8 @@ document.addEventListener("refreshed", () => {
   viewer.update(read("slices"));
   showHeatControls();
 });
-document.getElementById("metadata").addEventListener("toggle", showAttributes);
+// Not at once: the address, by which they are fetched, follows the slice with a delay.
+document.getElementById("metadata").addEventListener("toggle", settle);
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-slice]");

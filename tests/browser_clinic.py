@@ -57,5 +57,5 @@ def open_demo_study(page: Page) -> None:
     """The study that every new installation has."""
     page.get_by_role("link", name="Worklist").click()
     page.locator("table.worklist tbody a").first.click()
-    page.wait_for_load_state("load")  # the scripts that listen for keys have run by then
+    page.wait_for_url("**/studies/**")  # loaded: the scripts that listen for keys have run by then
     expect(page.locator("#findings .bar").first).to_be_visible()

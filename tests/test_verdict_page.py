@@ -196,6 +196,17 @@ def test_nobody_withdraws_what_another_said(
     assert len(rows(services)) == 1
 
 
+def test_a_study_whose_verdict_was_taken_back_is_next_again(
+    reader: FlaskClient, read: ReadStudy
+) -> None:
+    give_verdict(reader, read, **{"any-verdict": "agree"})
+    assert reader.get("/next").location == "/"
+
+    send(reader, f"{read.path}/reviews/undo")
+
+    assert reader.get("/next").location == read.path
+
+
 POSTS = ("reviews", "reviews/undo", "impression", "impression/skip")
 
 
