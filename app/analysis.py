@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from app import jobs
 from app.db.models import Analysis, Instance, SliceResult, random_id
 from app.jobs import Lease
+from app.reading.slices import ordered_instances
 from app.services import Services
-from app.slices import ordered_instances
 from app.storage import HEAT, HU
 from model.dicom.eligibility import judge_series
 from model.dicom.series import SeriesGeometry

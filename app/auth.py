@@ -12,7 +12,7 @@ from flask import abort
 from flask_login import UserMixin, current_user, login_required
 from sqlalchemy import select
 
-from app.audit import (
+from app.audit.log import (
     LOGIN_FAILED,
     PASSWORD_CHANGED,
     PASSWORD_RESET,

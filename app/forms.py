@@ -17,8 +17,8 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, EqualTo, Length, Regexp
 
 from app.auth import MIN_PASSWORD_LENGTH, READER, ROLES
-from app.statement import Statement, regions_from, slice_verdicts_from
-from app.verdicts import ABSENT, IMPRESSIONS, PRESENT, REASONS, VERDICTS
+from app.verdicts.record import ABSENT, IMPRESSIONS, PRESENT, REASONS, VERDICTS
+from app.verdicts.statement import Statement, regions_from, slice_verdicts_from
 from model.labels import LABELS
 
 _password_rules = (

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app import jobs
-from app.audit import UPLOADED, record
+from app.audit.log import UPLOADED, record
 from app.db.models import Instance, Series, Study, Upload, UploadedFile, random_id
 from app.services import Services
 from app.storage import HU, ORIGINAL, Storage, StorageFullError

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.db.models import Job, now
 from app.db.session import Database
-from app.worklist import refresh_study_of
+from app.study_state import refresh_study_of
 
 ARRIVING, QUEUED, RUNNING, DONE, FAILED = "arriving", "queued", "running", "done", "failed"
 OPEN = (ARRIVING, QUEUED, RUNNING)

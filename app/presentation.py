@@ -7,8 +7,8 @@ from typing import Any
 from flask import Flask
 
 from app.db.models import now
-from app.worklist import ANALYSING, ARRIVING, NOT_ANALYSED, WAITING
-from app.worklist_query import READING, REVIEWED
+from app.study_state import ANALYSING, ARRIVING, NOT_ANALYSED, WAITING
+from app.worklist.query import READING, REVIEWED
 from model.finding import FLAGGED, INDETERMINATE, NOT_FLAGGED
 from model.measured import Estimate
 

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from app.audit import SETTING_CHANGED, record
+from app.audit.log import SETTING_CHANGED, record
 from app.db.site import SiteSetting
 
 

@@ -25,8 +25,8 @@ from app.config import load_settings
 from app.db.models import now
 from app.db.session import migrate
 from app.factory import create_app
+from app.list_version import mark_changed
 from app.services import Services, open_services
-from app.worklist_version import mark_changed
 from clinic import PASSWORD, log_in, new_study
 from live_clinic import live_clinic, wait_until
 

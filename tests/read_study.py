@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from app.db.models import Analysis, Instance, Series, SliceResult, random_id
 from app.services import Services
-from app.worklist import refresh_study
+from app.study_state import refresh_study
 from clinic import new_study
 from model.finding import FLAGGED, INDETERMINATE, NOT_FLAGGED
 from model.labels import LABELS

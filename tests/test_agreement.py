@@ -6,9 +6,9 @@ from itertools import count
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from app.agreement import agreement, comparisons
 from app.db.models import Analysis, Review, random_id
-from app.verdicts import FIRST_IMPRESSION, VERDICT, WITHDRAWAL
+from app.verdicts.agreement import agreement, comparisons
+from app.verdicts.record import FIRST_IMPRESSION, VERDICT, WITHDRAWAL
 from model.finding import FLAGGED, INDETERMINATE, NOT_FLAGGED
 from model.labels import LABELS
 

@@ -12,13 +12,14 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from app import audit, claims
-from app.audit import record
-from app.audit_page import AuditQuery, audit_csv, audit_page
+from app.audit import log as audit
+from app.audit.log import record
+from app.audit.page import AuditQuery, audit_csv, audit_page
 from app.db.audit import AuditEvent
 from app.db.models import Analysis, Instance, Series, User
 from app.reports.labels import LabelExportError, export_labels
 from app.services import Services
+from app.worklist import claims
 from clinic import PASSWORD, csrf_token, log_in, new_study, upload
 from model.labels import LABELS
 

@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import NoResultFound
 
-from app import claims
-from app.claims import StudyClaimedError
 from app.db.models import User, now
 from app.db.reading import Claim
 from app.services import Services
+from app.worklist import claims
+from app.worklist.claims import StudyClaimedError
 from clinic import new_study
 
 ON_EVERY_DATABASE = True

@@ -12,10 +12,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Page
 
-from app.dashboard import dashboard
-from app.dashboard_parts import Section
+from app.dashboard.drift import LEAST, in_words, stability_index
+from app.dashboard.figures import dashboard
+from app.dashboard.parts import Section
 from app.db.models import Analysis, Instance, Series, Upload, UploadedFile
-from app.drift import LEAST, in_words, stability_index
 from app.services import Services
 from clinic import log_in, new_study
 from model.labels import LABELS

@@ -14,12 +14,12 @@ from sqlalchemy import select
 
 from app.cli import cli
 from app.db.models import Instance, Review, Series, Study
+from app.reading.slices import ordered_instances
 from app.reports.labels import LabelExportError, export_labels
 from app.reports.slice_labels import DISAGREE, SOMEWHERE, UNSAID, slice_labels
 from app.reports.training_files import KEPT, BurnedInError, training_file
 from app.services import Services
-from app.slices import ordered_instances
-from app.verdicts import Standing
+from app.verdicts.record import Standing
 from cache_factory import write_cache
 from clinic import upload
 from ct_factory import JPEG_LS_LOSSLESS, ct_file

@@ -8,10 +8,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app.db.models import Instance
+from app.reading.viewer_state import file_window
 from app.render import hu_gzip
 from app.services import Services
 from app.storage import HU
-from app.viewer_state import file_window
 from clinic import upload
 from ct_factory import block_hu, ct_file
 

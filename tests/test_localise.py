@@ -1,6 +1,7 @@
 """Maps are held against simulated blood: where their highest place lies, overlap, millilitres."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -112,11 +113,31 @@ def test_figures_are_of_the_slices_that_show_a_label() -> None:
     assert found["gain"]["value"] == 0.5
     assert found["dice"]["value"] == 0.25
     assert result["labels"]["epidural"]["class_activation_map"]["value"] is None
-    none, some = result["volumes"]
+    none, some, bleeding = result["volumes"]
     assert (none["above_ml"], none["to_ml"], none["slices"]) == (0, 0, 10)
     assert (some["above_ml"], some["to_ml"], some["true_ml"]) == (1, 3, 2)
     assert some["absolute_error_ml"]["value"] == 0.375
     assert some["bias_ml"]["value"] == 0.125
+    assert (bleeding["above_ml"], bleeding["to_ml"], bleeding["slices"]) == (0, None, 10)
+    assert none["limits_ml"] is some["limits_ml"] is None
+
+
+def test_of_enough_slices_the_limits_hold_all_but_the_outermost_errors() -> None:
+    found = some_found(mapped=True)
+    many = replace(
+        found,
+        owners=np.repeat(np.arange(10), 20),
+        present=np.ones((200, 6), bool),
+        hits={kind: np.ones((200, 6), bool) for kind in found.hits},
+        dice=np.full((200, 6), np.float32(NAN)),
+        true_ml=np.full(200, 2.0),
+        said_ml=2.0 + np.linspace(-1, 3, 200),
+    )
+
+    parsed = parse_localisation(measure_localisation(many, draws=20))
+
+    assert parsed is not None
+    assert parsed.volumes[0].limits_ml == pytest.approx((-0.9, 2.9), abs=0.01)
 
 
 def test_without_a_blood_map_only_the_activation_is_measured() -> None:

@@ -15,7 +15,7 @@ from app.db.models import Analysis, Job, Series, User
 from app.reports.report import MOST_PICTURES
 from app.services import Services
 from app.site import SiteSettings, choose
-from app.worklist import refresh_study
+from app.study_state import refresh_study
 from browser_clinic import open_demo_study
 from clinic import log_in
 from model.finding import NOT_FLAGGED

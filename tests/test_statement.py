@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.statement import (
+from app.verdicts.statement import (
     SlicePlace,
     Statement,
     StatementError,

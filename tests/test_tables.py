@@ -10,12 +10,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from app import claims
 from app.db.models import Analysis, User
 from app.reports import tables
 from app.services import Services
 from app.site import SiteSettings, choose
-from app.worklist import refresh_study
+from app.study_state import refresh_study
+from app.worklist import claims
 from clinic import log_in, new_study
 from model.labels import LABELS
 from model.notice import NOTICE

@@ -10,12 +10,13 @@ from flask.testing import FlaskClient
 from markupsafe import escape
 from sqlalchemy import select
 
-from app import auth, claims
+from app import auth
 from app.db.models import Review, Study, User
 from app.db.reading import Claim
 from app.services import Services
 from app.site import SiteSettings, choose, site_settings
 from app.views.context import EXTENSION
+from app.worklist import claims
 from clinic import PASSWORD, csrf_token, log_in
 from read_study import COLUMNS, ReadStudy, add_read_study, give_verdict, send
 

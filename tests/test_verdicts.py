@@ -7,7 +7,8 @@ import pytest
 from app.db.models import Review, Study, User
 from app.services import Services
 from app.site import SiteSettings, choose, setting_history, site_settings
-from app.verdicts import (
+from app.study_state import refresh_study
+from app.verdicts.record import (
     ADJUDICATION,
     FIRST_IMPRESSION,
     VERDICT,
@@ -21,7 +22,6 @@ from app.verdicts import (
     shown_to,
     standing,
 )
-from app.worklist import refresh_study
 from model.labels import SUBTYPES
 from read_study import ReadStudy, add_read_study
 

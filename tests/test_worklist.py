@@ -7,13 +7,13 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from app import claims
 from app.db.models import Analysis, Review, Series, Study, User, now
+from app.list_version import list_version
 from app.services import Services
-from app.worklist import refresh_study
-from app.worklist_page import PAGE_SIZE, Reader, worklist_page
-from app.worklist_query import WorklistQuery
-from app.worklist_version import list_version
+from app.study_state import refresh_study
+from app.worklist import claims
+from app.worklist.page import PAGE_SIZE, Reader, worklist_page
+from app.worklist.query import WorklistQuery
 from clinic import new_study
 from model.labels import LABELS
 

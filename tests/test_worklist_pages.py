@@ -8,13 +8,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app import auth
-from app.claims import holder_of
 from app.db.models import Job, Review, Series, Study, User, WorkerHeartbeat, now
 from app.db.reading import Claim, SavedView
 from app.jobs import ARRIVING, DONE, QUEUED
+from app.list_version import mark_changed
 from app.services import Services
 from app.site import SiteSettings, choose
-from app.worklist_version import mark_changed
+from app.worklist.claims import holder_of
 from clinic import PASSWORD, csrf_token, log_in, new_study, upload
 from ct_factory import ct_file
 from model.predictor import Predictor

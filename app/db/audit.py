@@ -19,7 +19,7 @@ class AuditEvent(Base):
     user_id: Mapped[str | None] = mapped_column(ForeignKey("user.id"), index=True)
     """Who did it; in a failed login the account that was tried, in a command nobody."""
     action: Mapped[str] = mapped_column(String(32), index=True)
-    """One of `app.audit.ACTIONS`."""
+    """One of `app.audit.log.ACTIONS`."""
     study_id: Mapped[str | None] = mapped_column(String(32), index=True)
     """Of which study; no foreign key, so that the event may outlive it."""
     details: Mapped[dict[str, Any]]

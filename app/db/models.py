@@ -222,7 +222,7 @@ class Review(Base):
     """The analysis that was on the screen."""
     user_id: Mapped[str] = mapped_column(ForeignKey("user.id"))
     kind: Mapped[str] = mapped_column(String(24), default="verdict")
-    """One of `app.verdicts.KINDS`."""
+    """One of `app.verdicts.record.KINDS`."""
     verdicts: Mapped[dict[str, str]]
     """Label -> agree, disagree, present or absent; in a first impression, one of its words."""
     reasons: Mapped[dict[str, str]]

@@ -11,14 +11,14 @@ from typing import Final, TextIO
 from pydicom.uid import UID, generate_uid
 from sqlalchemy import select
 
-from app.audit import LABELS_EXPORTED, record
+from app.audit.log import LABELS_EXPORTED, record
 from app.db.models import Review, Series, Study
+from app.reading.slices import ordered_instances
 from app.reports.slice_labels import slice_labels
 from app.reports.training_files import BurnedInError, training_file
 from app.services import Services
-from app.slices import ordered_instances
 from app.storage import ORIGINAL, StorageError
-from app.verdicts import Standing, reviews_of, standing
+from app.verdicts.record import Standing, reviews_of, standing
 from model.errors import FalxError
 from model.labels import LABELS
 

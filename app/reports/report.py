@@ -10,10 +10,11 @@ from app.auth import SessionUser
 from app.db.models import Analysis, Instance, Review, SliceResult, Study, now
 from app.jobs import OPEN
 from app.presentation import moment, percent
+from app.reading.study_page import StudyPage, study_page
+from app.reading.verdict_panel import region_lines, slice_lines
 from app.services import Services
-from app.study_page import StudyPage, study_page
-from app.verdict_panel import region_lines, slice_lines
-from app.verdicts import (
+from app.study_state import latest_analyses, load_study
+from app.verdicts.record import (
     AGREE,
     DISAGREE,
     Standing,
@@ -23,7 +24,6 @@ from app.verdicts import (
     shown_to,
     standing,
 )
-from app.worklist import latest_analyses, load_study
 from model.artifact import ModelCard
 from model.finding import FLAGGED
 from model.labels import LABELS

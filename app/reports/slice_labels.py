@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.db.models import Review
-from app.verdicts import ABSENT, ANY, PRESENT, Standing, said
+from app.verdicts.record import ABSENT, ANY, PRESENT, Standing, said
 from model.labels import LABELS, SUBTYPES
 
 DISAGREE: Final = "readers disagree, and nobody has settled it"

@@ -8,12 +8,12 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
+from app.csv_table import csv_lines
 from app.db.models import Analysis, Review, Series, now
-from app.reports.csv_table import csv_lines
 from app.services import Services
-from app.verdicts import PRESENT, Standing, said, shown_to, standing
-from app.worklist_page import Reader, Row, matching_ids, rows_of
-from app.worklist_query import WorklistQuery
+from app.verdicts.record import PRESENT, Standing, said, shown_to, standing
+from app.worklist.page import Reader, Row, matching_ids, rows_of
+from app.worklist.query import WorklistQuery
 from model.labels import LABELS
 from model.notice import NOTICE
 

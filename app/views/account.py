@@ -8,7 +8,7 @@ from flask_login import current_user, login_required, login_user, logout_user
 from werkzeug.wrappers import Response
 
 from app import auth
-from app.audit import LOGIN, LOGOUT, record
+from app.audit.log import LOGIN, LOGOUT, record
 from app.forms import ActionForm, LoginForm, PasswordForm
 from app.views.context import limiter, services
 

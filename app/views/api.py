@@ -10,11 +10,11 @@ from marshmallow import Schema, fields, validate
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from app.audit import record_opened
+from app.audit.log import record_opened
 from app.db.models import Analysis, Instance, Review, SliceResult, Study
-from app.verdicts import KINDS, finding_hidden, reviews_of, shown_to
+from app.study_state import latest_analyses, load_study
+from app.verdicts.record import KINDS, finding_hidden, reviews_of, shown_to
 from app.views.context import services
-from app.worklist import latest_analyses, load_study
 from model.notice import NOTICE
 
 blueprint = Blueprint("api", __name__, url_prefix="/api", description="Results")

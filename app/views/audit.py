@@ -4,8 +4,8 @@ from flask import Blueprint, Response, render_template, request
 from flask_login import current_user
 from sqlalchemy import select
 
-from app.audit import ACTIONS, AUDIT_EXPORTED, record
-from app.audit_page import NOBODY, AuditQuery, audit_csv, audit_page, in_words
+from app.audit.log import ACTIONS, AUDIT_EXPORTED, record
+from app.audit.page import NOBODY, AuditQuery, audit_csv, audit_page, in_words
 from app.auth import administrator_required
 from app.db.models import User
 from app.views.context import services

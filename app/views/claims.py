@@ -7,12 +7,12 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 from werkzeug.wrappers import Response
 
-from app import claims
-from app.audit import RELEASED, record
-from app.claims import Holder, StudyClaimedError
+from app.audit.log import RELEASED, record
 from app.db.models import Study
 from app.views.context import services
-from app.worklist_page import hidden_findings, others_of_patient
+from app.worklist import claims
+from app.worklist.claims import Holder, StudyClaimedError
+from app.worklist.page import hidden_findings, others_of_patient
 
 blueprint = Blueprint("claims", __name__)
 

@@ -3,9 +3,9 @@
 from flask import Blueprint, Response, abort, render_template, request
 
 from app.auth import administrator_required
-from app.dashboard import PERIODS, dashboard
-from app.dashboard_parts import Section
-from app.reports.csv_table import csv_lines
+from app.csv_table import csv_lines
+from app.dashboard.figures import PERIODS, dashboard
+from app.dashboard.parts import Section
 from app.views.context import services
 
 blueprint = Blueprint("dashboard", __name__)

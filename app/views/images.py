@@ -8,7 +8,7 @@ from flask_login import current_user, login_required
 from app.db.models import Analysis, Instance, Series, SliceResult
 from app.render import full_heat, heat_png, hu_gzip, window_png
 from app.storage import HEAT, HU
-from app.verdicts import finding_hidden
+from app.verdicts.record import finding_hidden
 from app.views.context import services
 from model.labels import LABELS
 from model.windowing import DISPLAY_PRESETS

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from flask import Blueprint, Response, abort, render_template, request
 from flask_login import current_user, login_required
 
-from app.audit import record_opened
+from app.audit.log import record_opened
 from app.reports.report import SAYS_NOTHING, WINDOWS, FindingHiddenError, Report, study_report
 from app.reports.tables import worklist_csv, worklist_json
 from app.services import Services
 from app.views.context import model_card, services
-from app.worklist_query import WorklistQuery
+from app.worklist.query import WorklistQuery
 
 blueprint = Blueprint("reports", __name__)
 

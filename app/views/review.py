@@ -9,15 +9,14 @@ from flask_login import current_user, login_required
 from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response
 
-from app import claims
-from app.audit import OF_REVIEW, record, record_opened
+from app.audit.log import OF_REVIEW, record, record_opened
 from app.db.models import Analysis, Review, Series, Study
 from app.forms import ActionForm, ImpressionForm, ReviewForm
-from app.slices import ordered_instances
-from app.statement import Statement, StatementError, problems, with_rest_absent
-from app.study_page import study_page
-from app.verdict_panel import slice_places, verdict_panel
-from app.verdicts import (
+from app.reading.slices import ordered_instances
+from app.reading.study_page import study_page
+from app.reading.verdict_panel import slice_places, verdict_panel
+from app.study_state import latest_analyses, load_study, refresh_study
+from app.verdicts.record import (
     ADJUDICATION,
     AGREE,
     DISAGREE,
@@ -33,9 +32,10 @@ from app.verdicts import (
     shown_to,
     standing,
 )
+from app.verdicts.statement import Statement, StatementError, problems, with_rest_absent
 from app.views.context import services
 from app.views.images import PRESETS
-from app.worklist import latest_analyses, load_study, refresh_study
+from app.worklist import claims
 from model.labels import LABELS
 
 blueprint = Blueprint("review", __name__)

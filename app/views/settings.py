@@ -6,11 +6,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
-from app.agreement import comparisons
 from app.auth import administrator_required
 from app.db.models import Review
 from app.forms import SettingsForm
 from app.site import NAMES, SiteSettings, choose, setting_history, site_settings
+from app.verdicts.agreement import comparisons
 from app.views.context import services
 from model.labels import LABELS
 

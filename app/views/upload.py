@@ -16,7 +16,7 @@ from app.jobs import OPEN
 from app.services import Services
 from app.upload_report import report_of
 from app.views.context import services
-from app.worklist_page import hidden_findings
+from app.worklist.page import hidden_findings
 from model.dicom.sandbox import SandboxedReader
 from model.dicom.sources import iter_sources
 

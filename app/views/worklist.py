@@ -9,15 +9,15 @@ from flask_login import current_user, login_required
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from app.claims import lapsed_before
 from app.db.models import now
 from app.heartbeat import alive_from
-from app.saved_views import SavedViewError, delete_view, save_view, views_of
-from app.study_actions import ACTIONS
+from app.list_version import ListVersion, list_version
 from app.views.context import model_card, services
-from app.worklist_page import Reader, next_study, worklist_page
-from app.worklist_query import PERIODS, SHOWN_STATES, SIMULATED, WorklistQuery
-from app.worklist_version import ListVersion, list_version
+from app.worklist.actions import ACTIONS
+from app.worklist.claims import lapsed_before
+from app.worklist.page import Reader, next_study, worklist_page
+from app.worklist.query import PERIODS, SHOWN_STATES, SIMULATED, WorklistQuery
+from app.worklist.saved_views import SavedViewError, delete_view, save_view, views_of
 
 blueprint = Blueprint("worklist", __name__)
 

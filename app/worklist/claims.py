@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.audit import CLAIMED, TAKEN_OVER, record
+from app.audit.log import CLAIMED, TAKEN_OVER, record
 from app.auth import SessionUser
 from app.db.models import Study, User, now
 from app.db.reading import Claim
-from app.worklist_version import mark_changed
+from app.list_version import mark_changed
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any
 from app.db.models import Analysis, Instance, Series, Study
 from app.db.session import Database
 from app.jobs import OPEN
-from app.slices import ordered_instances
-from app.viewer_state import slice_state
-from app.worklist import NOT_ANALYSED
+from app.reading.slices import ordered_instances
+from app.reading.viewer_state import slice_state
+from app.study_state import NOT_ANALYSED
 from model.artifact import BLOOD_MAP
 from model.dicom.series import SeriesGeometry
 from model.labels import LABELS

@@ -9,13 +9,13 @@ import numpy as np
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, joinedload, load_only
 
-from app.agreement import comparisons
-from app.dashboard_parts import Bar, Period, Section
+from app.dashboard.drift import in_words, stability_index
+from app.dashboard.parts import Bar, Period, Section
 from app.db.models import Analysis, Instance, Job, Review, Series, Study, Upload, UploadedFile
-from app.drift import in_words, stability_index
 from app.jobs import FAILED
-from app.verdicts import ANY, in_force
-from app.worklist import NOT_ANALYSED
+from app.study_state import NOT_ANALYSED
+from app.verdicts.agreement import comparisons
+from app.verdicts.record import ANY, in_force
 from model.finding import FLAGGED, INDETERMINATE, NOT_FLAGGED
 
 PERIODS: Final = (7, 30, 90)

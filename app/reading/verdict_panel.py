@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.agreement import Agreement, agreement, between, with_model
 from app.auth import SessionUser
 from app.db.models import Instance, Review
 from app.forms import ReviewForm
-from app.statement import SlicePlace, StatementError
-from app.study_page import StudyPage
-from app.verdicts import (
+from app.reading.study_page import StudyPage
+from app.verdicts.agreement import Agreement, agreement, between, with_model
+from app.verdicts.record import (
     AGREE,
     DISAGREE,
     Standing,
@@ -23,6 +22,7 @@ from app.verdicts import (
     said,
     standing,
 )
+from app.verdicts.statement import SlicePlace, StatementError
 from model.labels import LABELS
 
 

@@ -35,7 +35,7 @@ OF_REVIEW: Final = {
     "first impression": IMPRESSION_STORED,
     "impression skipped": FINDING_ASKED_FOR,
 }
-"""Kind of a stored review (`app.verdicts.KINDS`) -> action."""
+"""Kind of a stored review (`app.verdicts.record.KINDS`) -> action."""
 
 LEAFING: Final = timedelta(minutes=10)
 """Within it, the same study opened again as it was is one event: slices are pages, too."""

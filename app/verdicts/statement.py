@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
-from app.verdicts import ABSENT, ANY, PRESENT, resolved
+from app.verdicts.record import ABSENT, ANY, PRESENT, resolved
 from model.labels import LABELS, SUBTYPES
 
 MOST_REGIONS: Final = 100

@@ -8,13 +8,13 @@ from typing import Final
 from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from app.claims import Holder, holders, lapsed_before
 from app.db.models import Review, Study, now
 from app.db.reading import Claim
 from app.site import site_settings
-from app.verdicts import VERDICT
-from app.worklist import ARRIVING, STATES
-from app.worklist_query import PERIODS, READING, REVIEWED, UNREVIEWED, WorklistQuery
+from app.study_state import ARRIVING, STATES
+from app.verdicts.record import VERDICT
+from app.worklist.claims import Holder, holders, lapsed_before
+from app.worklist.query import PERIODS, READING, REVIEWED, UNREVIEWED, WorklistQuery
 
 PAGE_SIZE: Final = 50
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Final, Self
 
-from app.worklist import STATES
+from app.study_state import STATES
 
 UNREVIEWED, READING, REVIEWED = "unreviewed", "being read", "reviewed"
 SHOWN_STATES: Final = (UNREVIEWED, *STATES, READING, REVIEWED)

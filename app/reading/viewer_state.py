@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.db.models import Instance, SliceResult
-from app.slices import placement_of
+from app.reading.slices import placement_of
 from model.dicom.series import position_along_normal_mm
 
 

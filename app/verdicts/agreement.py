@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.db.models import Review
-from app.verdicts import FIRST_IMPRESSION, of_impression, of_state, said, standing
+from app.verdicts.record import FIRST_IMPRESSION, of_impression, of_state, said, standing
 from model.labels import LABELS
 
 Pair = tuple[str, str]

@@ -7,11 +7,12 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app import claims, jobs
-from app.audit import RELEASED, record
+from app import jobs
+from app.audit.log import RELEASED, record
 from app.auth import SessionUser
 from app.db.models import Job, Series, Study
 from app.services import Services
+from app.worklist import claims
 
 
 @dataclass(frozen=True)

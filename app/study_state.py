@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.sql.base import ExecutableOption
 
 from app.db.models import Analysis, Job, Review, Series, Study
-from app.verdicts import reviewed_at
-from app.worklist_version import mark_changed
+from app.list_version import mark_changed
+from app.verdicts.record import reviewed_at
 from model.finding import FLAGGED, INDETERMINATE, NOT_FLAGGED
 
 NOT_ANALYSED = "not analysed"

@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from app.db.reading import SavedView
-from app.worklist_query import WorklistQuery
+from app.worklist.query import WorklistQuery
 
 MOST_VIEWS: Final = 30
 NAME_LENGTH: Final = 64

@@ -9,10 +9,10 @@ from typing import Any, Final, Self
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, joinedload
 
-from app.audit import ACTIONS
+from app.audit.log import ACTIONS
+from app.csv_table import csv_lines
 from app.db.audit import AuditEvent
 from app.db.session import Database
-from app.reports.csv_table import csv_lines
 
 PAGE_SIZE: Final = 100
 CHUNK: Final = 1000

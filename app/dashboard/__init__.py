@@ -1,0 +1,1 @@
+"""How the site fares: volume, times, agreement and drift, in figures and plots."""

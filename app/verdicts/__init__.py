@@ -1,0 +1,1 @@
+"""What readers say of a finding, and how far they agree."""
