@@ -131,6 +131,9 @@ class VolumeError:
         In it, and how much they have on average.
     absolute_error_ml, bias_ml
         Mean of the error, without and with its sign.
+    limits_ml
+        Limits of agreement: between them lie 95 % of the errors; None of few slices, and in cards
+        of old.
     """
 
     above_ml: float
@@ -139,6 +142,7 @@ class VolumeError:
     true_ml: float
     absolute_error_ml: Estimate
     bias_ml: Estimate
+    limits_ml: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -213,7 +217,9 @@ def parse_localisation(content: dict[str, Any] | None) -> Localisation | None:
 
 
 def _perhaps_estimate(value: Any) -> Any:
-    return parse_estimate(value) if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return parse_estimate(value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _of_labels(content: dict[str, Any]) -> OfLabels:

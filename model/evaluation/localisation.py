@@ -31,6 +31,8 @@ SIZES_ML: Final = (0.0, 1.0, 3.0, 10.0, math.inf)
 """Upper limits of the classes by blood in a slice; the first is of slices without any."""
 
 _BATCH: Final = 64
+_LEAST_FOR_LIMITS: Final = 40
+"""Slices: with fewer, the outermost fortieth on either side is not even one of them."""
 _LEAST_SHARE: Final = 0.01
 """Of a cell that counts as having blood: sampling leaves traces in the cells beside."""
 
@@ -214,9 +216,9 @@ def _of_label(found: Found, column: int, counts: Counts) -> dict[str, Any]:
 
 
 def _volumes(found: Found, counts: Counts) -> list[dict[str, Any]]:
-    """Error of a slice's volume by its true size; classes without a slice are left out."""
+    """Error of a slice's volume by its true size, and of all that bleed; none of empty classes."""
     error, result = found.said_ml - found.true_ml, []
-    for above, to in pairwise((-1.0, *SIZES_ML)):
+    for above, to in (*pairwise((-1.0, *SIZES_ML)), (0.0, math.inf)):
         these = (found.true_ml > above) & (found.true_ml <= to)
         if not these.any():
             continue
@@ -230,6 +232,17 @@ def _volumes(found: Found, counts: Counts) -> list[dict[str, Any]]:
                     MEAN, _rows(np.abs(error), found.owners, these), counts
                 ),
                 "bias_ml": estimate(MEAN, _rows(error, found.owners, these), counts),
+                "limits_ml": _limits(error[these]),
             }
         )
     return result
+
+
+def _limits(error: NDArray[np.float64]) -> list[float] | None:
+    """Limits of agreement (Bland and Altman 1999, DOI 10.1177/096228029900800204).
+
+    By percentiles, since errors of small amounts are far from normal.
+    """
+    if len(error) < _LEAST_FOR_LIMITS:
+        return None
+    return [round(float(limit), 4) for limit in np.percentile(error, [2.5, 97.5])]
