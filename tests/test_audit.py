@@ -305,7 +305,7 @@ def test_pages_follow_each_other_without_gap_or_repetition(services: Services) -
 def test_the_csv_has_every_event_and_no_formula(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.audit_page.CHUNK", 3)
+    monkeypatch.setattr("app.audit.page.CHUNK", 3)
     for number in range(7):
         add_event(services, study_id="=HYPERLINK()", n=number)
 

@@ -31,11 +31,11 @@ class SavedView(Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("user.id"))
     name: Mapped[str] = mapped_column(String(64))
     query: Mapped[str] = mapped_column(Text)
-    """The query part of the worklist's address, as `app.worklist_query` writes it."""
+    """The query part of the worklist's address, as `app.worklist.query` writes it."""
 
 
 class WorklistVersion(Base):
-    """One row that counts the changes of the worklist; kept by `app.worklist_version`."""
+    """One row that counts the changes of the worklist; kept by `app.list_version`."""
 
     __tablename__ = "worklist_version"
 
