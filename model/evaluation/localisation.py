@@ -77,7 +77,7 @@ def locate(network: "HemorrhageNetwork", bank: Bank, cached: CachedSet) -> Found
         The cache that lent them.
     """
     hosts = read_bank_table(bank.folder).iloc[bank.rows]
-    mm = _millimetres(cached, set(hosts["patient"]))
+    mm = crop_millimetres(cached, set(hosts["patient"]))
     side_mm, thick_mm = np.array([mm[row] for row in hosts["host_row"]]).T
     # From shares of a crop, and of the network's field, to millilitres.
     of_crop = side_mm**2 * thick_mm / 1000
@@ -97,7 +97,7 @@ def locate(network: "HemorrhageNetwork", bank: Bank, cached: CachedSet) -> Found
     )
 
 
-def _millimetres(cached: CachedSet, patients: set[str]) -> dict[int, tuple[float, float]]:
+def crop_millimetres(cached: CachedSet, patients: set[str]) -> dict[int, tuple[float, float]]:
     """Cached row to side of its crop and thickness, as the simulator takes them, in mm."""
     return {
         int(row): (cached.size * grid.pixel_mm, series.thickness_mm)
