@@ -30,6 +30,7 @@ from model.evaluation.predictions import Predictions
 from model.finding import calibrated
 from model.labels import LABELS
 from model.system.files import write_json
+from model.system.options import add_machine, add_run
 
 if TYPE_CHECKING:
     from model.training.trained import Trained
@@ -214,14 +215,13 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     wishes = Wishes()
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--run", type=Path, required=True, help="the run's folder")
+    add_run(parser)
     add("--checkpoint", choices=("last", "best"), default="last", help="which weights (last)")
     add("--sizes", type=int, nargs="+", help="input sizes to choose from (the trained one)")
     for name, value in vars(wishes).items():
         what = "wished of the threshold, on studies, 0 to 1"
         add(f"--{name.replace('_', '-')}", type=float, default=value, help=f"{what} ({value})")
-    add("--workers", type=int, default=1, help="reading processes (1)")
-    add("--device", default="auto", help="auto, cpu or cuda")
+    add_machine(parser)
     options = parser.parse_args(arguments)
     for name in vars(wishes):
         if not 0 < getattr(options, name) <= 1:

@@ -20,6 +20,7 @@ from model.evaluation.measurement import EvaluatedRun, compare, measure
 from model.evaluation.prediction_store import predict_part
 from model.labels import LABELS
 from model.system.files import write_atomically, write_json
+from model.system.options import add_draws, add_machine, add_run
 
 if TYPE_CHECKING:
     from model.training.trained import Trained
@@ -124,16 +125,13 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         A value lies outside its range.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("--run", type=Path, required=True, help="the run's folder")
-    add("--compare", type=Path, nargs="+", default=[], help="other runs, of the same test patients")
-    add("--draws", type=int, default=1000, help="resamples of patients for intervals (1000)")
-    add("--workers", type=int, default=1, help="reading processes (1)")
-    add("--device", default="auto", help="auto, cpu or cuda")
-    options = parser.parse_args(arguments)
-    if options.draws < 2:
-        raise TrainingError("--draws must be 2 or more.")
-    return options
+    add_run(parser)
+    parser.add_argument(
+        "--compare", type=Path, nargs="+", default=[], help="other runs, of the same test patients"
+    )
+    add_draws(parser)
+    add_machine(parser)
+    return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> None:

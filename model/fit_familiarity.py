@@ -12,10 +12,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from model.errors import TrainingError
 from model.evaluate import load_calibrated
 from model.system.device import device_named
 from model.system.files import write_json
+from model.system.options import add_machine, add_run, at_least
 
 if TYPE_CHECKING:
     from model.evaluation.unfamiliar_examples import ExampleSeries
@@ -44,16 +44,13 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--run", type=Path, required=True, help="the run's folder")
+    add_run(parser)
     add("--heads", type=Path, nargs="+", default=[], help="caches of heads from elsewhere")
     add("--others", type=Path, nargs="+", default=[], help="folders of DICOM that shows no heads")
-    add("--patients", type=int, default=500, help="of each part to look at, at most (500)")
-    add("--workers", type=int, default=1, help="reading processes (1)")
-    add("--device", default="auto", help="auto, cpu or cuda")
-    options = parser.parse_args(arguments)
-    if options.patients < 2:
-        raise TrainingError("--patients must be 2 or more.")
-    return options
+    patients = at_least(2, "--patients")
+    add("--patients", type=patients, default=500, help="of each part to look at, at most (500)")
+    add_machine(parser)
+    return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> None:

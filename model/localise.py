@@ -16,6 +16,7 @@ from model.errors import TrainingError
 from model.measured import amount_of_blood
 from model.system.device import device_named
 from model.system.files import write_json
+from model.system.options import add_draws, add_machine, add_run, at_least
 from model.system.progress import counting, progress_bar
 
 if TYPE_CHECKING:
@@ -43,17 +44,14 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--run", type=Path, required=True, help="the run's folder")
+    add_run(parser)
     add("--checkpoint", choices=("last", "best"), default="last", help="of the run (last)")
     add("--bank", type=Path, help="of another seed than was learnt from; else one is made")
-    add("--slices", type=int, default=1000, help="of the bank that is made (1000)")
-    add("--draws", type=int, default=1000, help="resamples of patients for intervals (1000)")
-    add("--workers", type=int, default=1, help="simulating processes (1)")
-    add("--device", default="auto", help="auto, cpu or cuda")
-    options = parser.parse_args(arguments)
-    if options.slices < 1 or options.draws < 2:
-        raise TrainingError("--slices must be 1 or more, --draws 2 or more.")
-    return options
+    slices = at_least(1, "--slices")
+    add("--slices", type=slices, default=1000, help="of the bank that is made (1000)")
+    add_draws(parser)
+    add_machine(parser, "simulating")
+    return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> None:

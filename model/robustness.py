@@ -11,10 +11,10 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from model.errors import TrainingError
 from model.evaluate import load_calibrated
 from model.system.device import device_named
 from model.system.files import write_json
+from model.system.options import add_draws, add_machine, add_run, at_least
 
 ROBUSTNESS_FILE: Final = "robustness.json"
 
@@ -28,16 +28,16 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         A value lies outside its range.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("--run", type=Path, required=True, help="the run's folder")
-    add("--patients", type=int, default=100, help="test patients to try, at most (100)")
-    add("--draws", type=int, default=1000, help="resamples of patients for intervals (1000)")
-    add("--workers", type=int, default=1, help="reading processes (1)")
-    add("--device", default="auto", help="auto, cpu or cuda")
-    options = parser.parse_args(arguments)
-    if options.patients < 1 or options.draws < 2:
-        raise TrainingError("--patients must be 1 or more, --draws 2 or more.")
-    return options
+    add_run(parser)
+    parser.add_argument(
+        "--patients",
+        type=at_least(1, "--patients"),
+        default=100,
+        help="test patients to try, at most (100)",
+    )
+    add_draws(parser)
+    add_machine(parser)
+    return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> None:

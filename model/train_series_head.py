@@ -19,6 +19,7 @@ from model.evaluation.predictions import predict_patients
 from model.labels import LABELS
 from model.system.device import device_named
 from model.system.files import write_atomically
+from model.system.options import add_machine, add_run
 from model.training.series_fitting import Fitting, encoded_series, fit_series_head
 from model.training.trained import load_trained
 
@@ -34,14 +35,13 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     usual = Fitting()
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--run", type=Path, required=True, help="the run's folder")
+    add_run(parser)
     add("--checkpoint", choices=("last", "best"), default="last", help="which weights (last)")
     add("--epochs", type=int, nargs="+", default=usual.epochs, help="to choose from (3 6 12)")
     add("--folds", type=int, default=usual.folds, help="of the inner cross-validation (5)")
     add("--hidden", type=int, default=usual.hidden, help="width of the head (64)")
     add("--seed", type=int, default=usual.seed, help="of everything random (0)")
-    add("--workers", type=int, default=1, help="reading processes (1)")
-    add("--device", default="auto", help="auto, cpu or cuda")
+    add_machine(parser)
     options = parser.parse_args(arguments)
     if options.folds < 2 or options.hidden < 1 or min(options.epochs) < 1:
         raise TrainingError("--folds must be 2 or more, --hidden and --epochs 1 or more.")

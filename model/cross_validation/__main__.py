@@ -22,11 +22,11 @@ from model.cross_validation.pooling import Pooled, calibrate_on_all, measure_poi
 from model.cross_validation.rotations import facts_of, runs_of
 from model.cross_validation.scaling import UNSCALED
 from model.cross_validation.serving import give_to
-from model.errors import TrainingError
 from model.evaluate import EVALUATION_FILE, REPORT_FILE, count_parts, past_evaluations
 from model.evaluation.measurement import EvaluatedRun, compare, measure
 from model.evaluation.prediction_store import predict_part
 from model.system.files import write_atomically, write_json
+from model.system.options import add_draws, add_machine
 
 if TYPE_CHECKING:
     from model.training.trained import Trained
@@ -96,13 +96,9 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--recipe", type=Path, required=True, help="folder with the runs rotation-0, rotation-1 ..")
     add("--compare", type=Path, nargs="+", default=[], help="other such folders, of the same folds")
     add("--give-to", type=Path, help="the run of the same recipe that learnt from everybody")
-    add("--draws", type=int, default=1000, help="resamples of patients for intervals (1000)")
-    add("--workers", type=int, default=1, help="reading processes (1)")
-    add("--device", default="auto", help="auto, cpu or cuda")
-    options = parser.parse_args(arguments)
-    if options.draws < 2:
-        raise TrainingError("--draws must be 2 or more.")
-    return options
+    add_draws(parser)
+    add_machine(parser)
+    return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> None:
