@@ -83,11 +83,17 @@ def authenticate(database: Database, username: str, password: str) -> SessionUse
     return _session_user(user) if user and known else None
 
 
-def record_failed_login(database: Database, username: str, address: str | None) -> None:
-    """Tell of a failed login; a name that is no account may be a password, and is not kept."""
+def record_failed_login(database: Database, username: str, address: str | None) -> str | None:
+    """Tell of a failed login; a name that is no account may be a password, and is not kept.
+
+    Returns
+    -------
+    The id of the account that was tried, if there is one of that name.
+    """
     with database.write() as session:
         user_id = session.scalar(select(User.id).where(User.username == username))
         record(session, LOGIN_FAILED, user_id=user_id, address=address, account=user_id is not None)
+    return user_id
 
 
 def create_user(

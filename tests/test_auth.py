@@ -42,6 +42,21 @@ def test_a_wrong_password_is_refused(client: FlaskClient) -> None:
     assert client.get("/").status_code == 302
 
 
+def test_the_log_of_a_refused_login_names_the_account_by_its_id_alone(
+    client: FlaskClient, services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("rita", "Tr0ub4dor&3\nforged line"):
+        token = csrf_token(client, "/login")
+        client.post("/login", data={"csrf_token": token, "username": name, "password": "wrong"})
+
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("app")] == [
+        f"login refused: account {user_id(services, 'rita')} from 127.0.0.1",
+        "login refused: account unknown from 127.0.0.1",
+    ]
+    assert "rita" not in caplog.text
+    assert "Tr0ub4dor" not in caplog.text
+
+
 def test_too_many_attempts_are_refused(app: Flask, client: FlaskClient) -> None:
     app.config["RATELIMIT_ENABLED"] = True
     from app.views.context import limiter

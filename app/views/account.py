@@ -27,9 +27,9 @@ def login() -> str | Response | tuple[str, int]:
     database = services().database
     user = auth.authenticate(database, form.username.data, form.password.data)
     if user is None:
-        # Quoted, so that a name with a line break in it cannot write a line of its own.
-        logger.warning("login refused: %r from %s", form.username.data, request.remote_addr)
-        auth.record_failed_login(database, form.username.data, request.remote_addr)
+        tried = auth.record_failed_login(database, form.username.data, request.remote_addr)
+        # Never the name as it was typed: people type passwords into the wrong field.
+        logger.warning("login refused: account %s from %s", tried or "unknown", request.remote_addr)
         flash("Wrong user name or password.", "error")
         return render_template("login.html", form=form), 401
     with database.write() as transaction:
