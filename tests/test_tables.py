@@ -10,6 +10,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from app.audit.log import WORKLIST_EXPORTED
+from app.db.audit import AuditEvent
 from app.db.models import Analysis, User
 from app.reports import tables
 from app.services import Services
@@ -150,6 +152,24 @@ def test_image_first_hides_finding_and_verdict(
     assert [before[name] for name in told] == [None, None, None]
     assert (before["verdict_by"], before["model_version"]) == ("", "")
     assert [after[name] for name in told] == [0.9, 0.5, "present"]
+
+
+def test_who_took_the_list_along_is_kept_with_filters_and_form(
+    reader: FlaskClient, services: Services
+) -> None:
+    as_csv(reader, state="flagged", q="Doe")
+    as_json(reader)
+    as_json(reader)
+
+    with services.database.read() as session:
+        wanted = AuditEvent.action == WORKLIST_EXPORTED
+        events = session.scalars(select(AuditEvent).where(wanted).order_by(AuditEvent.id)).all()
+    assert [event.details for event in events] == [
+        {"as": "CSV", "filter": {"state": "flagged", "q": "Doe"}},
+        {"as": "JSON", "filter": {}},
+        {"as": "JSON", "filter": {}},
+    ]
+    assert {event.user_id for event in events} == {a_user(services, "rita")}
 
 
 @pytest.mark.parametrize("path", ["/worklist.csv", "/worklist.json"])

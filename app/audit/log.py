@@ -20,12 +20,14 @@ SETTING_CHANGED = "setting changed"
 USER_ADDED, USER_BLOCKED, USER_UNBLOCKED = "user added", "user blocked", "user unblocked"
 PASSWORD_RESET, PASSWORD_CHANGED = "password reset", "password changed"
 UPLOADED, LABELS_EXPORTED, AUDIT_EXPORTED = "upload", "labels exported", "audit exported"
+REPORT_DOWNLOADED, WORKLIST_EXPORTED = "report downloaded", "worklist exported"
+STUDY_REMOVED = "study removed"
 
 ACTIONS: Final = (
     LOGIN, LOGIN_FAILED, LOGOUT, STUDY_OPENED, FINDING_ASKED_FOR, IMPRESSION_STORED,
     VERDICT_SAVED, ADJUDICATED, VERDICT_UNDONE, CLAIMED, RELEASED, TAKEN_OVER,
     SETTING_CHANGED, USER_ADDED, USER_BLOCKED, USER_UNBLOCKED, PASSWORD_RESET,
-    PASSWORD_CHANGED, UPLOADED, LABELS_EXPORTED, AUDIT_EXPORTED,
+    PASSWORD_CHANGED, UPLOADED, LABELS_EXPORTED, AUDIT_EXPORTED, STUDY_REMOVED,
 )  # fmt: skip
 
 OF_REVIEW: Final = {
@@ -83,12 +85,7 @@ def record_opened(
     form
         As what the study was sent: page or JSON.
     """
-    found = "shown" if shown else "none yet"
-    details = {
-        "finding": "hidden" if hidden else found,
-        "as": form,
-        "analyses": [_facts(analysis) for analysis in shown],
-    }
+    details = _shown_details(shown, hidden=hidden, form=form)
     with database.read() as session:
         newest = session.scalar(
             select(AuditEvent)
@@ -100,6 +97,30 @@ def record_opened(
         return
     with database.write() as session:
         record(session, STUDY_OPENED, user_id=user_id, study_id=study_id, **details)
+
+
+def record_downloaded(
+    database: Database, user_id: str, study_id: str, told: Sequence[Analysis], *, form: str
+) -> None:
+    """Tell that a user took a study's report along, each time, with the analyses that it tells of.
+
+    Parameters
+    ----------
+    form
+        The kind of file: PDF or JSON.
+    """
+    details = _shown_details(told, hidden=False, form=form)
+    with database.write() as session:
+        record(session, REPORT_DOWNLOADED, user_id=user_id, study_id=study_id, **details)
+
+
+def _shown_details(shown: Sequence[Analysis], *, hidden: bool, form: str) -> dict[str, Any]:
+    found = "shown" if shown else "none yet"
+    return {
+        "finding": "hidden" if hidden else found,
+        "as": form,
+        "analyses": [_facts(analysis) for analysis in shown],
+    }
 
 
 def _facts(analysis: Analysis) -> dict[str, Any]:

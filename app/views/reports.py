@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from flask import Blueprint, Response, abort, render_template, request
 from flask_login import current_user, login_required
 
-from app.audit.log import record_opened
+from app.audit.log import WORKLIST_EXPORTED, record, record_opened
 from app.reports.report import SAYS_NOTHING, WINDOWS, FindingHiddenError, Report, study_report
 from app.reports.tables import worklist_csv, worklist_json
 from app.services import Services
@@ -41,7 +41,17 @@ def worklist_as_json() -> Response:
 def _download(
     make: Callable[[Services, WorklistQuery, str], Iterator[str]], kind: str, mimetype: str
 ) -> Response:
-    pieces = make(services(), WorklistQuery.from_address(request.args), current_user.id)
+    query = WorklistQuery.from_address(request.args)
+    with services().database.write() as session:
+        # Before the first piece: what was sent of a download that breaks off was seen, too.
+        record(
+            session,
+            WORKLIST_EXPORTED,
+            user_id=current_user.id,
+            filter=query.address(),
+            **{"as": kind.upper()},
+        )
+    pieces = make(services(), query, current_user.id)
     answer = Response(pieces, content_type=mimetype)
     answer.headers["Content-Disposition"] = (
         f'attachment; filename="falx-worklist-research-use-only.{kind}"'
