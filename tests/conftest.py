@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 from playwright.sync_api import Browser, Page, StorageState
 
 from app import auth
@@ -80,12 +82,41 @@ def postgresql_folder() -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="session")
+def postgresql_schema(postgresql_folder: Path) -> str:
+    """URL of a database that has the schema and no row: to migrate takes longer than to copy."""
+    url = new_database(postgresql_folder)
+    migrate(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def sqlite_schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as a file."""
+    path = tmp_path_factory.mktemp("schema") / "falx.sqlite"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture
-def database_url(request: pytest.FixtureRequest) -> str:
-    """An empty database: SQLite in the data folder, or what the parameter names."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without a row: SQLite in the data folder, or what the parameter names."""
     if getattr(request, "param", "sqlite") == "sqlite":
+        data = tmp_path / "data"
+        data.mkdir()
+        shutil.copy(request.getfixturevalue("sqlite_schema"), data)
         return ""
-    return new_database(request.getfixturevalue("postgresql_folder"))
+    folder = request.getfixturevalue("postgresql_folder")
+    return new_database(folder, request.getfixturevalue("postgresql_schema"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def site_hasher() -> Iterator[PasswordHasher]:
+    """How a site hashes passwords. The tests do it at the least cost: they log in all the time."""
+    used = auth.hasher
+    auth.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    yield used
+    auth.hasher = used
 
 
 @pytest.fixture
@@ -93,16 +124,22 @@ def services(tmp_path: Path, database_url: str) -> Iterator[Services]:
     """An empty clinic with its schema."""
     overrides = {"data": tmp_path / "data", "database_url": database_url}
     opened = open_services(load_settings({}, overrides))
-    migrate(opened.settings.resolved_database_url)
     yield opened
     opened.database.engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """Where the applications of all tests keep their templates, each compiled once."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture
-def app(services: Services) -> Iterator[Flask]:
+def app(services: Services, compiled_templates: FileSystemBytecodeCache) -> Iterator[Flask]:
     """The web application of the clinic, with one reader and one administrator."""
     settings = services.settings
     application = create_app({"data": settings.data, "database_url": settings.database_url})
+    application.jinja_env.bytecode_cache = compiled_templates
     application.config["RATELIMIT_ENABLED"] = False
     application.config["TESTING"] = True
     opened: Services = application.extensions[EXTENSION]

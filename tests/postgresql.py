@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from sqlalchemy import make_url
 
 SERVER_USER = "postgres"
 """The server refuses to run as root; Debian's package brings this user."""
@@ -32,7 +33,8 @@ def running_server(programs: Path) -> Iterator[Path]:
     if os.geteuid() == 0:
         shutil.chown(folder, SERVER_USER)
     data = folder / "data"
-    options = f"-c listen_addresses='' -c unix_socket_directories='{folder}'"
+    # No test cuts the power, and flushing to disk takes longest.
+    options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
     _run(programs / "initdb", "-D", data, "-U", "falx", "-A", "trust", "--no-sync")
     _run(programs / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-o", options, "start")
     try:
@@ -42,11 +44,12 @@ def running_server(programs: Path) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def new_database(folder: Path) -> str:
-    """Make an empty database; returns its SQLAlchemy URL."""
+def new_database(folder: Path, model: str = "") -> str:
+    """Make a database, a copy of the one at the URL `model` if given; returns its URL."""
     name = f"falx_{uuid.uuid4().hex}"
+    template = make_url(model).database if model else "template1"
     with psycopg.connect(host=str(folder), user="falx", dbname="postgres", autocommit=True) as c:
-        c.execute(f'CREATE DATABASE "{name}"'.encode())
+        c.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
     return f"postgresql+psycopg://falx@/{name}?host={folder}"
 
 

@@ -1,6 +1,7 @@
 """Who is let in, who is refused, and that a page offers nobody what it refuses."""
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -17,6 +18,20 @@ PAGES = ("/", "/upload", "/model", "/account", "/studies/x", "/uploads/x", "/adm
 def user_id(services: Services, username: str) -> str:
     with services.database.read() as session:
         return session.scalars(select(User.id).where(User.username == username)).one()
+
+
+def test_a_site_keeps_passwords_as_rfc_9106_recommends(
+    services: Services, site_hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "hasher", site_hasher)
+
+    auth.create_user(services.database, "olga", PASSWORD, auth.READER)
+
+    with services.database.read() as session:
+        kept = session.scalars(select(User.password_hash)).one()
+    assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert auth.authenticate(services.database, "olga", PASSWORD)
+    assert not auth.authenticate(services.database, "olga", PASSWORD + "!")
 
 
 @pytest.mark.parametrize("path", PAGES)
