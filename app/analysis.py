@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from app import jobs
 from app.db.models import Analysis, Instance, SliceResult, random_id
 from app.jobs import Lease
+from app.operating_points import judged_at
 from app.reading.slices import ordered_instances
 from app.services import Services
+from app.site import site_settings
 from app.storage import HEAT, HU
+from model.artifact import ModelCard
 from model.dicom.eligibility import judge_series
 from model.dicom.series import SeriesGeometry
 from model.finding import finding_state
@@ -56,11 +59,13 @@ def _analyse(services: Services, predictor: Predictor, lease: Lease) -> None:
     total = len(instances)
     report = partial(jobs.report_progress, services.database, lease, slices_total=total)
     report(slices_done=0)
+    with services.database.read() as session:
+        card, unserved = judged_at(predictor.card, site_settings(session).operating_points)
     analysis = Analysis(
         id=random_id(),
         series_id=lease.series_id,
-        thresholds={label: asdict(points) for label, points in predictor.card.thresholds.items()},
-        warnings=_warnings(instances, geometry),
+        thresholds={label: asdict(points) for label, points in card.thresholds.items()},
+        warnings=[*unserved, *_warnings(instances, geometry)],
         model_name=predictor.card.name,
         model_version=predictor.card.version,
         model_sha256=predictor.card.sha256,
@@ -79,7 +84,7 @@ def _analyse(services: Services, predictor: Predictor, lease: Lease) -> None:
         analysis.warnings = [*familiar.warnings, *analysis.warnings]
         if familiar.eligible:
             prediction = said
-            _fill(analysis, predictor, prediction, instances)
+            _fill(analysis, card, prediction, instances)
     analysis.seconds = time.monotonic() - started
     _keep(services, lease, analysis, prediction, total)
 
@@ -116,15 +121,14 @@ def _warnings(instances: list[Instance], geometry: SeriesGeometry | None) -> lis
 
 def _fill(
     analysis: Analysis,
-    predictor: Predictor,
+    card: ModelCard,
     prediction: SeriesPrediction,
     instances: list[Instance],
 ) -> None:
     highest = by_label(prediction.series_probabilities)
     analysis.probabilities = highest
     analysis.states = {
-        label: finding_state(label, probability, predictor.card)
-        for label, probability in highest.items()
+        label: finding_state(label, probability, card) for label, probability in highest.items()
     }
     analysis.slices = [
         SliceResult(position=position, instance_id=instance.id, probabilities=by_label(row))

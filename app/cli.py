@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
-from app import auth
+from app import auth, retention
 from app.auth import ADMINISTRATOR, ROLES
 from app.config import ConfigError, Settings, load_settings
 from app.reports import labels
 from app.services import open_services
 from app.setup import prepare
+from app.site import site_settings
 from app.supervisor import run_processes
 from model.errors import FalxError
 
@@ -93,6 +94,20 @@ def export_labels(settings: Settings, folder: Path) -> None:
         "Fill a cache from them with: python -m model.cache folder "
         f"--root {folder} --labels {folder / labels.CSV_NAME} --title ... --licence ... --to ..."
     )
+
+
+@cli.command()
+@click.option("--dry-run", is_flag=True, help="only tell how many studies would go")
+@click.pass_obj
+def remove_old_studies(settings: Settings, dry_run: bool) -> None:
+    """Remove the studies that are older than this site keeps them (Settings, Retention)."""
+    services = open_services(settings)
+    with services.database.read() as session:
+        days = site_settings(session).retention_days
+        found = retention.preview(session, days, settings.claim_minutes)
+    click.echo(found.in_words() if days else "This site keeps every study: retention is off.")
+    if not dry_run:
+        click.echo(f"Removed: {retention.remove_due(services)}.")
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ from app.views import (
     health,
     images,
     model_facts,
+    model_history,
     reports,
     review,
     settings,
@@ -130,7 +131,7 @@ def _ask_for_login() -> ResponseReturnValue:
 
 def _register_views(app: Flask) -> None:
     pages = (account, admin, audit, claims, dashboard, images, model_facts)
-    for module in (*pages, reports, review, settings, upload, worklist):
+    for module in (*pages, model_history, reports, review, settings, upload, worklist):
         app.register_blueprint(module.blueprint)
     interface = Api(app)
     interface.register_blueprint(api.blueprint)

@@ -2,7 +2,6 @@
 
 from flask_wtf import FlaskForm
 from wtforms import (
-    BooleanField,
     Form,
     FormField,
     HiddenField,
@@ -148,11 +147,3 @@ class ImpressionForm(_impression_form()):  # type: ignore[misc]  # one field a l
     def words(self) -> dict[str, str]:
         """Label -> one of the words, for the labels on which something was said."""
         return {label: self[label].data for label in LABELS if self[label].data}
-
-
-class SettingsForm(FlaskForm):
-    """What a site chooses."""
-
-    image_first = BooleanField("Image first")
-    second_reader = BooleanField("Second reader")
-    submit = SubmitField("Save settings")

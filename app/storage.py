@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -99,6 +100,17 @@ class Storage:
     def remove(self, kind: str, file_id: str) -> None:
         """Remove the file if it is there."""
         self._path(kind, file_id).unlink(missing_ok=True)
+
+    def remove_for_good(self, files: Iterable[tuple[str, str]]) -> None:
+        """Remove files (kind, id) so that a power cut does not bring them back."""
+        folders = set()
+        for kind, file_id in files:
+            path = self._path(kind, file_id)
+            path.unlink(missing_ok=True)
+            folders.add(path.parent)
+        for folder in folders:
+            if folder.is_dir():
+                _fsync_folder(folder)
 
     def sweep(self) -> None:
         """Remove what an interrupted process left in `incoming`. Call where nothing writes yet."""

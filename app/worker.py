@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete
 
-from app import jobs
+from app import jobs, retention
 from app.analysis import run_due_jobs
 from app.config import Settings
 from app.db.models import WorkerHeartbeat, now, random_id
@@ -17,6 +17,7 @@ from model.system.memory import keep_freed_memory
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 5
+HOUSEKEEPING_SECONDS = 600
 FORGOTTEN_AFTER = timedelta(hours=1)
 
 
@@ -46,6 +47,10 @@ def run_worker(settings: Settings) -> None:
         target=_beat, args=(services, predictor, holder, stopping), name="heartbeat", daemon=True
     )
     heart.start()
+    # A daemon: what is interrupted is taken up again at the next start.
+    threading.Thread(
+        target=_keep_house, args=(services, stopping), name="housekeeping", daemon=True
+    ).start()
     try:
         services.queue.consumer(lambda: run_due_jobs(services, predictor, holder)).run()
     finally:
@@ -65,6 +70,17 @@ def _beat(services: Services, predictor: Predictor, holder: str, stopping: threa
             # A locked or full database now may be well again at the next beat.
             logger.exception("worker %s: no heartbeat", holder[:8])
         if stopping.wait(HEARTBEAT_SECONDS):
+            return
+
+
+def _keep_house(services: Services, stopping: threading.Event) -> None:
+    """Remove the studies that the site keeps no longer."""
+    while True:
+        try:
+            retention.remove_due(services)
+        except Exception:
+            logger.exception("housekeeping failed; it is tried again")
+        if stopping.wait(HOUSEKEEPING_SECONDS):
             return
 
 

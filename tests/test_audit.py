@@ -170,7 +170,8 @@ def test_image_first_tells_what_was_hidden_and_that_it_was_asked_for(
 ) -> None:
     administrator, reader = log_in(app.test_client(), "ada"), log_in(app.test_client(), "rita")
     token = csrf_token(administrator, "/admin/settings")
-    administrator.post("/admin/settings", data={"csrf_token": token, "image_first": "y"})
+    data = {"csrf_token": token, "seen": "0", "image_first": "y"}
+    administrator.post("/admin/settings", data=data)
     study = analysed_study(services)
     token = csrf_token(reader, f"/studies/{study}")
     reader.post(f"/studies/{study}/impression/skip", data={"csrf_token": token})

@@ -13,8 +13,9 @@ PURE = ("labels", "errors", "windowing")
 # All of a package, lowest first: each imports only itself and what stands before it.
 CLINIC = (
     "config", "csv_table", "db", "queue", "render", "storage", "supervisor",
-    "audit", "heartbeat", "list_version", "services", "auth", "site", "verdicts", "forms",
-    "study_state", "jobs", "dashboard", "ingest", "reading", "worklist", "analysis",
+    "audit", "heartbeat", "list_version", "services", "auth", "display_windows",
+    "operating_points", "site", "verdicts", "forms", "site_forms", "study_state", "jobs",
+    "model_history", "dashboard", "ingest", "reading", "worklist", "retention", "analysis",
     "presentation", "setup", "upload_report", "reports", "worker", "cli", "views",
     "__main__", "factory",
 )  # fmt: skip

@@ -141,5 +141,5 @@ def add_reader(page: Page, clinic: LiveClinic) -> tuple[str, str]:
 def choose_image_first(page: Page, clinic: LiveClinic, *, wanted: bool) -> None:
     page.goto(f"{clinic.address}/admin/settings")
     page.get_by_label("Image first").set_checked(wanted)
-    page.get_by_role("button", name="Save settings").click()
+    page.get_by_role("button", name="Save how studies are read").click()
     expect(page.get_by_text("The settings are saved.")).to_be_visible()

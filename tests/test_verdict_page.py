@@ -378,8 +378,8 @@ def test_the_interface_tells_what_readers_said(reader: FlaskClient, read: ReadSt
 def test_a_choice_of_the_site_is_kept_with_its_history(
     administrator: FlaskClient, services: Services
 ) -> None:
-    send(administrator, "/admin/settings", image_first="y")
-    page = send(administrator, "/admin/settings", second_reader="y").text
+    send(administrator, "/admin/settings", seen="0", image_first="y")
+    page = send(administrator, "/admin/settings", seen="1", second_reader="y").text
 
     assert page.count("<td>ada</td>") == 3
     assert "tells how urgent a study is" in page
@@ -390,11 +390,12 @@ def test_a_choice_of_the_site_is_kept_with_its_history(
 def test_readers_choose_nothing_for_the_site(reader: FlaskClient, services: Services) -> None:
     assert reader.get("/admin/settings").status_code == 403
     assert reader.get("/admin/agreement").status_code == 403
-    assert send(reader, "/admin/settings", image_first="y").status_code == 403
+    assert send(reader, "/admin/settings", seen="0", image_first="y").status_code == 403
     assert "Settings" not in reader.get("/account").text
 
 
 def test_without_its_token_no_setting_changes(
     administrator: FlaskClient, services: Services
 ) -> None:
-    assert administrator.post("/admin/settings", data={"image_first": "y"}).status_code == 400
+    data = {"seen": "0", "image_first": "y"}
+    assert administrator.post("/admin/settings", data=data).status_code == 400

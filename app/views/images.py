@@ -7,28 +7,32 @@ from flask_login import current_user, login_required
 
 from app.db.models import Analysis, Instance, Series, SliceResult
 from app.render import full_heat, heat_png, hu_gzip, window_png
+from app.site import site_settings
 from app.storage import HEAT, HU
 from app.verdicts.record import finding_hidden
 from app.views.context import services
 from model.labels import LABELS
-from model.windowing import DISPLAY_PRESETS
 
 blueprint = Blueprint("images", __name__)
 
-PRESETS = {preset.name: preset for preset in DISPLAY_PRESETS}
+UNCHANGING = "private, max-age=31536000, immutable"
+ASKED_AGAIN = "private, no-cache"
+"""For what a site may choose anew: the browser keeps it, and asks whether it still holds."""
 
 
 @blueprint.get("/instances/<instance_id>/<window>.png")
 @login_required
 def window_picture(instance_id: str, window: str) -> Response:
-    """A slice through one of the display presets."""
-    preset = PRESETS.get(window) or abort(404)
+    """A slice through one of the site's display windows."""
     with services().database.read() as session:
+        presets = {preset.name: preset for preset in site_settings(session).windows}
+        preset = presets.get(window) or abort(404)
         instance = session.get(Instance, instance_id) or abort(404)
     return _kept(
-        f"{instance.id}-{preset}",
+        f"{instance.id}-{preset.center}-{preset.width}",
         "image/png",
         lambda: window_png(services().storage.read_array(HU, instance.id), preset),
+        rule=ASKED_AGAIN,
     )
 
 
@@ -71,11 +75,11 @@ def heat_picture(analysis_id: str, position: int, label: str) -> Response:
     return _kept(f"{analysis.id}-{position}-{label}-opaque", "image/png", draw)
 
 
-def _kept(tag: str, mimetype: str, make: Callable[[], bytes]) -> Response:
-    """What `make` returns, kept by this reader's browser: it never changes."""
+def _kept(tag: str, mimetype: str, make: Callable[[], bytes], rule: str = UNCHANGING) -> Response:
+    """What `make` returns, kept by this reader's browser alone; the same as long as `tag` is."""
     response = Response(mimetype=mimetype)
     response.set_etag(tag)
-    response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+    response.headers["Cache-Control"] = rule
     if request.if_none_match.contains(tag):
         response.status_code = 304
         return response

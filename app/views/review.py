@@ -15,6 +15,7 @@ from app.forms import ActionForm, ImpressionForm, ReviewForm
 from app.reading.slices import ordered_instances
 from app.reading.study_page import study_page
 from app.reading.verdict_panel import slice_places, verdict_panel
+from app.site import site_settings
 from app.study_state import latest_analyses, load_study, refresh_study
 from app.verdicts.record import (
     ADJUDICATION,
@@ -34,7 +35,6 @@ from app.verdicts.record import (
 )
 from app.verdicts.statement import Statement, StatementError, problems, with_rest_absent
 from app.views.context import services
-from app.views.images import PRESETS
 from app.worklist import claims
 from model.labels import LABELS
 
@@ -134,6 +134,7 @@ def _render(
         reviews = reviews_of(session, study_id)
         shown = shown_to(session, reviews, current_user.id)
         hidden = finding_hidden(session, study_id, current_user.id)
+        windows = site_settings(session).windows
     page = study_page(
         database,
         found,
@@ -156,7 +157,7 @@ def _render(
         done="" if problems else DONE.get(request.args.get("done", ""), ""),
         labels=LABELS,
         reasons=REASONS,
-        windows=PRESETS,
+        windows={window.name: window for window in windows},
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
-from app.db import audit, reading, site  # noqa: F401  # their tables belong to the schema
+from app.db import audit, reading, retention, site  # noqa: F401  # their tables belong to the schema
 from app.db.models import Base, UtcDateTime
 from app.db.session import Database
 
