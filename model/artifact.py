@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from model.detected import SensitivityBySize, parse_sensitivity
 from model.errors import ArtifactError
 from model.labels import LABELS
 from model.measured import (
@@ -108,9 +109,9 @@ class TrainingFacts:
 class ModelCard:
     """Everything that must be known about the weights to use them rightly.
 
-    `robustness` and `localisation` are there where they were measured, `unfamiliar` where the
-    artefact knows what looks like the slices that it learnt from. `heat` says what its heat maps
-    are; cards of old do not.
+    `robustness`, `localisation` and `sensitivity` (by size) are there where they were measured,
+    `unfamiliar` where the artefact knows what looks like the slices that it learnt from. `heat`
+    says what its heat maps are; cards of old do not.
     """
 
     name: str
@@ -138,6 +139,7 @@ class ModelCard:
     robustness: Robustness | None = None
     unfamiliar: UnfamiliarFacts | None = None
     localisation: Localisation | None = None
+    sensitivity: SensitivityBySize | None = None
     heat: str = CLASS_ACTIVATION_MAP
 
 
@@ -178,6 +180,7 @@ def _parse_card(content: dict[str, Any]) -> ModelCard:
             "metrics": parse_metrics(content["metrics"]),
             "robustness": parse_robustness(content.get("robustness")),
             "localisation": parse_localisation(content.get("localisation")),
+            "sensitivity": parse_sensitivity(content.get("sensitivity")),
             "unfamiliar": parse_unfamiliar(content.get("unfamiliar")),
         }
     )
