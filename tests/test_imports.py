@@ -21,12 +21,12 @@ CLINIC = (
     "__main__", "factory",
 )  # fmt: skip
 SCIENCE = (
-    "labels", "errors", "notice", "windowing", "measured",
-    "dicom", "system", "unfamiliar", "artifact", "finding", "preprocess", "slice_batches",
-    "predictor", "predict",
+    "labels", "errors", "notice", "windowing", "measured", "detected",
+    "dicom", "system", "unfamiliar", "artifact", "failure", "finding", "preprocess",
+    "slice_batches", "predictor", "predict",
     "architecture", "network", "report",
     "data", "evaluation", "exploration", "training", "exporting",
-    "cache", "pack", "explore", "simulate", "submission", "golden",
+    "cache", "pack", "explore", "simulate", "submission", "golden", "find_failures",
     "train", "pieces", "train_series_head", "calibrate", "evaluate", "robustness",
     "fit_familiarity", "localise", "cross_validation", "export", "benchmark",
     "experiments", "pipeline",
