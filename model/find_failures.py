@@ -62,8 +62,8 @@ class Head:
     @property
     def blood_mm2(self) -> NDArray[np.float64]:
         """Visible blood in each slice, float64[S]."""
-        pixels: NDArray[np.int64] = self.series.masks.any(axis=1).sum(axis=(1, 2))
-        return pixels * self.series.scan.pixel_mm**2
+        pixels = self.series.masks.any(axis=1).sum(axis=(1, 2))
+        return np.asarray(pixels * self.series.scan.pixel_mm**2, np.float64)
 
     @property
     def bleeds(self) -> bool:
