@@ -4,7 +4,7 @@ import argparse
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -104,21 +104,28 @@ def attach_familiarity(
     Raises
     ------
     TrainingError
-        It is damaged, or was fitted to other weights or another input size.
+        It is damaged, or was fitted to other weights, another input size or by other rotations.
     """
     if not (run / UNFAMILIAR_FILE).exists():
         return None
     facts = ("warn_from", "refuse_from", "chosen", "examples")
     found = read_result(run / UNFAMILIAR_FILE, (*facts, "weights", "input_size"))
     fitted = read_familiarity(run / FAMILIARITY_FILE)
-    of_these = {found["weights"], fitted.weights} == {calibration["weights"]}
-    if not of_these or found["input_size"] != calibration["input_size"]:
+    same = ("weights", "input_size", "rotations")
+    if fitted.weights != calibration["weights"] or differing(found, calibration, same):
         raise TrainingError(
-            f"What is familiar to {run} was fitted to other weights or another input size than "
-            "were calibrated: run model.fit_familiarity again."
+            f"What is familiar to {run} was fitted to other weights, another input size or by "
+            "other rotations than were calibrated: run model.fit_familiarity again."
         )
     network.familiarity = fitted.build()
     return {name: found[name] for name in facts}
+
+
+def differing(
+    found: Mapping[str, Any], calibration: Mapping[str, Any], names: Sequence[str]
+) -> list[str]:
+    """What a result is of and what was calibrated, where it is not the same; by their names."""
+    return [name for name in names if found.get(name) != calibration.get(name)]
 
 
 def read_robustness(run: Path, calibration: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -127,19 +134,19 @@ def read_robustness(run: Path, calibration: Mapping[str, Any]) -> dict[str, Any]
     Raises
     ------
     TrainingError
-        It is damaged, or was measured of other weights or thresholds.
+        It is damaged, or was measured of other weights or thresholds, or by other rotations.
     """
     if not (run / ROBUSTNESS_FILE).exists():
         return None
     facts = ("patients", "slices", "disturbances")
     found = read_result(run / ROBUSTNESS_FILE, (*facts, "weights", "thresholds"))
-    measured_of = (found["weights"], found["thresholds"])
-    if measured_of != (calibration["weights"], calibration["thresholds"]["any"]):
+    chosen = {**calibration, "thresholds": calibration["thresholds"]["any"]}
+    if differing(found, chosen, ("weights", "thresholds", "rotations")):
         raise TrainingError(
-            f"{run / ROBUSTNESS_FILE} is of other weights or thresholds than were calibrated: run "
-            "model.robustness again."
+            f"{run / ROBUSTNESS_FILE} is of other weights, thresholds or rotations than were "
+            "calibrated: run model.robustness again."
         )
-    return {name: found[name] for name in facts}
+    return {name: found[name] for name in facts} | {"runs": found.get("runs", 1)}
 
 
 def read_localisation(run: Path, calibration: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -148,18 +155,19 @@ def read_localisation(run: Path, calibration: Mapping[str, Any]) -> dict[str, An
     Raises
     ------
     TrainingError
-        It is damaged, or was measured of other weights or another input size.
+        It is damaged, or was measured of other weights or another input size, or by other
+        rotations.
     """
     if not (run / LOCALISATION_FILE).exists():
         return None
     facts = ("patients", "slices", "labels", "volumes")
     found = read_result(run / LOCALISATION_FILE, ("labels", "weights", "input_size"))
-    if any(found[name] != calibration[name] for name in ("weights", "input_size")):
+    if differing(found, calibration, ("weights", "input_size", "rotations")):
         raise TrainingError(
-            f"{run / LOCALISATION_FILE} is of other weights or another input size than were "
-            "calibrated: run model.localise again."
+            f"{run / LOCALISATION_FILE} is of other weights, another input size or other rotations "
+            "than were calibrated: run model.localise again."
         )
-    return {name: found[name] for name in facts}
+    return {name: found[name] for name in facts} | {"runs": found.get("runs", 1)}
 
 
 def card_of(run: Path, version: str, note: str) -> tuple[dict[str, Any], HemorrhageNetwork]:

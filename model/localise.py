@@ -1,6 +1,9 @@
 """Measure whether a run's maps show simulated blood where it is, in test patients.
 
-``python -m model.localise --run runs/x [--bank B]``
+``python -m model.localise --run runs/x [--bank B] [--rotations FOLDER]``
+
+In the name of a run on everybody, the runs of its recipe's rotations are shown the slices of their
+own test patients (`model.cross_validation.judges`).
 """
 
 import argparse
@@ -12,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from model.cross_validation.judges import judges_of
 from model.errors import TrainingError
 from model.measured import amount_of_blood
 from model.system.device import device_named
 from model.system.files import write_json
-from model.system.options import add_draws, add_machine, add_run, at_least
+from model.system.options import add_draws, add_machine, add_rotations, add_run, at_least
 from model.system.progress import counting, progress_bar
 
 if TYPE_CHECKING:
@@ -45,6 +49,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add_run(parser)
+    add_rotations(parser)
     add("--checkpoint", choices=("last", "best"), default="last", help="of the run (last)")
     add("--bank", type=Path, help="of another seed than was learnt from; else one is made")
     slices = at_least(1, "--slices")
@@ -57,7 +62,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> None:
     """Write the run's `localisation.json`."""
     from model.calibrate import checkpoint_facts
-    from model.evaluation.localisation import locate, measure_localisation
+    from model.data.simulated_bank import open_bank, read_bank_table
+    from model.evaluation.localisation import join_found, locate, measure_localisation
     from model.training.trained import load_trained
 
     options = parse_arguments(arguments)
@@ -69,14 +75,22 @@ def main(arguments: list[str] | None = None) -> None:
             "single ones."
         )
     facts = checkpoint_facts(trained, options.checkpoint)
-    patients = set(trained.content["parts"]["test"])
-    network.to(device_named(options.device))
-    with tempfile.TemporaryDirectory() as folder:
-        bank = open_or_make_bank(options, cached, patients, Path(folder))
-        found = locate(network, bank, cached)
+    judges, judged_by = judges_of(options.run, trained, options.rotations)
+    parts = [set(judge.content["parts"]["test"]) for judge in judges]
+    device = device_named(options.device)
+    with tempfile.TemporaryDirectory() as made:
+        bank = open_or_make_bank(options, cached, set().union(*parts), Path(made))
+        lent = set(read_bank_table(bank.folder)["patient"])
+        found = join_found(
+            [
+                locate(judge.network.to(device), open_bank(bank.folder, cached, part), cached)
+                for judge, part in zip(judges, parts, strict=True)
+                if part & lent
+            ]
+        )
     result = measure_localisation(found, options.draws)
-    size = {"input_size": network.spec.input_size}
-    write_json(options.run / LOCALISATION_FILE, facts | size | result)
+    facts |= judged_by | {"input_size": network.spec.input_size}
+    write_json(options.run / LOCALISATION_FILE, facts | result)
     _show(Console(), result, options.run / LOCALISATION_FILE)
 
 
@@ -90,8 +104,11 @@ def open_or_make_bank(
     TrainingError
         It does not fit the cache, holds nothing of these patients, or none can be made.
     """
+    from model.data.simulate.store import build_store, is_built
     from model.data.simulated_bank import open_bank, write_bank
 
+    if not is_built(cached):
+        build_store(cached.folder, options.workers)
     if options.bank:
         return open_bank(options.bank, cached, patients)
     with progress_bar("slices") as bar:

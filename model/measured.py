@@ -86,11 +86,21 @@ class Disturbed:
 
 @dataclass(frozen=True)
 class Robustness:
-    """How steady the figures are on some of the test patients; `disturbances` by their names."""
+    """How steady the figures are on some of the test patients.
+
+    Parameters
+    ----------
+    disturbances
+        By their names.
+    runs
+        How many runs of the recipe were measured, each on patients from whom it did not learn; 1
+        where the network itself was.
+    """
 
     patients: int
     slices: int
     disturbances: Mapping[str, Disturbed]
+    runs: int = 1
 
 
 @dataclass(frozen=True)
@@ -147,12 +157,13 @@ class VolumeError:
 
 @dataclass(frozen=True)
 class Localisation:
-    """What maps show of simulated blood in slices of test patients."""
+    """What maps show of simulated blood in slices of test patients; `runs` as of `Robustness`."""
 
     patients: int
     slices: int
     labels: Mapping[str, Localised]
     volumes: tuple[VolumeError, ...]
+    runs: int = 1
 
 
 def amount_of_blood(above_ml: float, to_ml: float | None) -> str:
@@ -213,6 +224,7 @@ def parse_localisation(content: dict[str, Any] | None) -> Localisation | None:
             VolumeError(**{name: _perhaps_estimate(value) for name, value in one.items()})
             for one in content["volumes"]
         ),
+        runs=content.get("runs", 1),
     )
 
 

@@ -1,20 +1,28 @@
 """Measure how steady a calibrated run's probabilities are under what may happen to a series.
 
-``python -m model.robustness --run runs/x``
+``python -m model.robustness --run runs/x [--rotations FOLDER]``
+
+A run on everybody is measured by the runs of its recipe's rotations, each on its own test patients
+(`model.cross_validation.judges`), with the calibration that it was given.
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
+from model.cross_validation.judges import judges_of
 from model.evaluate import load_calibrated
 from model.system.device import device_named
 from model.system.files import write_json
-from model.system.options import add_draws, add_machine, add_run, at_least
+from model.system.options import add_draws, add_machine, add_rotations, add_run, at_least
+
+if TYPE_CHECKING:
+    from model.evaluation.robustness import Trial
+    from model.training.trained import Trained
 
 ROBUSTNESS_FILE: Final = "robustness.json"
 
@@ -29,6 +37,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """
     parser = argparse.ArgumentParser(description=__doc__)
     add_run(parser)
+    add_rotations(parser)
     parser.add_argument(
         "--patients",
         type=at_least(1, "--patients"),
@@ -42,21 +51,40 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> None:
     """Write the run's `robustness.json`."""
-    from model.evaluation.robustness import disturb_patients, measure_robustness
+    from model.evaluation.robustness import measure_robustness
 
     options = parse_arguments(arguments)
     trained, calibration, facts = load_calibrated(options.run)
-    trial = disturb_patients(
-        trained.network.to(device_named(options.device)),
-        trained.sets,
-        sorted(trained.content["parts"]["test"])[: options.patients],
-        calibration["temperature"],
-        workers=options.workers,
-    )
+    judges, judged_by = judges_of(options.run, trained, options.rotations)
+    trial = disturb_test_patients(judges, calibration["temperature"], options)
     thresholds = calibration["thresholds"]["any"]
     result = measure_robustness(trial, thresholds, options.draws)
-    write_json(options.run / ROBUSTNESS_FILE, facts | {"thresholds": thresholds} | result)
+    facts |= judged_by | {"thresholds": thresholds}
+    write_json(options.run / ROBUSTNESS_FILE, facts | result)
     _show(Console(), result, options.run / ROBUSTNESS_FILE)
+
+
+def disturb_test_patients(
+    judges: Sequence["Trained"], temperature: Mapping[str, float], options: argparse.Namespace
+) -> "Trial":
+    """Try each judge on its own test patients, not more than asked for in all."""
+    from model.evaluation.robustness import disturb_patients, join_trials
+
+    parts = [set(judge.content["parts"]["test"]) for judge in judges]
+    tried = set(sorted(set().union(*parts))[: options.patients])
+    return join_trials(
+        [
+            disturb_patients(
+                judge.network.to(device_named(options.device)),
+                judge.sets,
+                sorted(part & tried),
+                temperature,
+                workers=options.workers,
+            )
+            for judge, part in zip(judges, parts, strict=True)
+            if part & tried
+        ]
+    )
 
 
 def _show(console: Console, result: Mapping[str, Any], path: Path) -> None:

@@ -262,13 +262,21 @@ def test_of_a_series_one_file_counts_and_what_is_no_dicom_is_passed_over(tmp_pat
     assert only.spacing_mm == (0.5, 0.5)
 
 
+def test_each_series_is_held_against_its_own_limit() -> None:
+    scored = [Scored(BLEEDING, 1.0, False)] * 4
+
+    (own,) = measure_examples(scored, [0.5, 0.9, 1.1, 2.0], 1.5)
+
+    assert (own["warned"], own["refused"]) == (0.5, 0.25)
+
+
 def test_each_kind_is_measured_against_test_patients_heads() -> None:
     scored = [
         *(Scored(BLEEDING, score, False) for score in (0.9, 1.0, 1.1, 2.5)),
         *(Scored("noise", score, True) for score in (0.95, 3.0, 6.0, 7.0)),
     ]
 
-    own, noisy = measure_examples(scored, 2.0, 5.0)
+    own, noisy = measure_examples(scored, [2.0] * 8, 2.5)
 
     assert (own["familiar"], own["auc"], own["series"]) == (True, None, 4)
     assert (own["warned"], own["refused"]) == (0.25, 0)

@@ -27,8 +27,8 @@ SCIENCE = (
     "architecture", "network", "report",
     "data", "evaluation", "exploration", "training", "exporting",
     "cache", "pack", "explore", "simulate", "submission", "golden", "find_failures",
-    "train", "pieces", "train_series_head", "calibrate", "evaluate", "robustness",
-    "fit_familiarity", "localise", "cross_validation", "export", "benchmark",
+    "train", "pieces", "train_series_head", "calibrate", "evaluate", "cross_validation",
+    "robustness", "fit_familiarity", "localise", "export", "benchmark",
     "experiments", "pipeline",
 )  # fmt: skip
 WITHOUT_TORCH = ("dicom", "report", "exploration")

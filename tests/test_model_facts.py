@@ -96,6 +96,15 @@ def test_the_page_says_how_steady_the_probabilities_are(app: Flask) -> None:
     assert f"{row}<td>-0.020 (-0.050 to +0.010)</td><td>3.4 %</td>" in page
 
 
+def test_the_page_says_where_other_runs_judged_in_place_of_the_weights(app: Flask) -> None:
+    card = app.extensions["falx-card"]
+    app.extensions["falx-card"] = replace(card, robustness=Robustness(75, 2501, {}, runs=5))
+
+    page = log_in(app.test_client(), "rita").get("/model").get_data(as_text=True)
+
+    assert "of 75 test patients, each judged by one of 5 runs of this recipe that did not" in page
+
+
 def test_of_weights_whose_steadiness_was_not_measured_it_says_so(app: Flask) -> None:
     app.extensions["falx-card"] = replace(app.extensions["falx-card"], robustness=None)
 

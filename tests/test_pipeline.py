@@ -112,8 +112,8 @@ def test_what_is_done_is_not_done_again(
     assert written(finished) == before
     shown = capsys.readouterr().out
     assert (
-        "done: cache, train, series-head, calibrate, evaluate, robustness, familiarity, export"
-        in shown
+        "done: cache, train, series-head, calibrate, evaluate, robustness, localisation, "
+        "familiarity, export" in shown
     )
     assert "left" not in shown
 
@@ -130,6 +130,9 @@ def test_weights_that_learnt_from_everybody_are_measured_by_the_rotations(
     parts = card.training.parts
     assert (parts["train"].patients, parts["test"].patients) == (24, 24)
     assert "one of 5 runs of this recipe" in parts["test"].used_for
+    assert card.robustness is not None
+    assert (card.robustness.patients, card.robustness.runs) == (24, 5)
+    assert card.unfamiliar is not None
     assert "the weights are in" in capsys.readouterr().out
     assert written(tmp_path) == before
 
@@ -171,7 +174,7 @@ def test_it_goes_on_from_any_step_in_which_the_time_was_up(
     pipeline.main(command(data, tmp_path, "--until=train"))
 
     assert "done: cache\nthe time is up at train (0 of 2 epochs and 1 steps done)\n" in shown
-    left = "train, series-head, calibrate, evaluate, robustness, familiarity, export"
+    left = "train, series-head, calibrate, evaluate, robustness, localisation, familiarity, export"
     assert f"left: {left}\nrun the same" in shown
     assert same_weights(tmp_path / "run", finished / "run")
 
@@ -220,7 +223,7 @@ def test_training_from_a_pack_comes_home_and_is_finished_on_the_originals(
     shutil.rmtree(away)
     pipeline.main(command(data, home, "--until=calibrate"))
 
-    left = "series-head, calibrate, evaluate, robustness, familiarity, export"
+    left = "series-head, calibrate, evaluate, robustness, localisation, familiarity, export"
     assert f"done: cache, train\nleft: {left}" in shown
     content = load_checkpoint(home / "run" / "last.pt")
     assert content["caches"] == [{"folder": str(home / "cache"), "weight": 1.0}]

@@ -19,6 +19,7 @@ from model.errors import TrainingError
 from model.evaluate import EVALUATION_FILE, count_parts
 from model.evaluation.prediction_store import weights_digest
 from model.labels import LABELS
+from model.network import HemorrhageNetwork
 from model.system.files import write_atomically, write_json
 from model.training.trained import Trained, load_trained
 
@@ -42,21 +43,8 @@ def give_to(run: Path, calibration: Mapping[str, Any], evaluation: Mapping[str, 
     """
     trained = load_trained(run, "last", series_head=False)
     require_of_recipe(run, trained, calibration)
-    network, encoder = trained.network, weights_digest(trained.network)
-    offset = [calibration["offset"][label] for label in LABELS]
-    head = averaging_head(network.embedding_size, calibration["width_mm"], offset)
-    losses = calibration["loss_by_width"]
-    figures = {
-        "patients": calibration["counts"]["patients"],
-        "role": "cross-validated",
-        "width_mm": calibration["width_mm"],
-        "offset": offset,
-        "blend": [0.0] * len(LABELS),
-        "weighted_alone": losses["0"],
-        "weighted_averaged": losses[f"{calibration['width_mm']:g}"],
-    }
-    fitted = FittedHead(head.state_dict(), head.embedding_size, head.hidden, encoder, figures)
-    attach_series_head(network, fitted, encoder)
+    fitted = head_given(trained.network, calibration)
+    attach_series_head(trained.network, fitted, fitted.encoder)
     facts = checkpoint_facts(trained, "last")
     learnt = count_parts(trained.sets, {"train": trained.content["parts"]["train"]})
     content = io.BytesIO()
@@ -67,6 +55,24 @@ def give_to(run: Path, calibration: Mapping[str, Any], evaluation: Mapping[str, 
     write_json(run / CALIBRATION_FILE, {**calibration, "loss_by_size": by_size, **facts})
     parts = {**learnt, **evaluation["parts"]}
     write_json(run / EVALUATION_FILE, {**evaluation, "parts": parts, **facts})
+
+
+def head_given(network: HemorrhageNetwork, calibration: Mapping[str, Any]) -> FittedHead:
+    """The series head for a network without one: what was fitted to the rotations' logits."""
+    width_mm, losses = calibration["width_mm"], calibration["loss_by_width"]
+    offset = [calibration["offset"][label] for label in LABELS]
+    head = averaging_head(network.embedding_size, width_mm, offset)
+    figures = {
+        "patients": calibration["counts"]["patients"],
+        "role": "cross-validated",
+        "width_mm": width_mm,
+        "offset": offset,
+        "blend": [0.0] * len(LABELS),
+        "weighted_alone": losses["0"],
+        "weighted_averaged": losses[f"{width_mm:g}"],
+    }
+    encoder = weights_digest(network)
+    return FittedHead(head.state_dict(), head.embedding_size, head.hidden, encoder, figures)
 
 
 def require_of_recipe(run: Path, trained: Trained, calibration: Mapping[str, Any]) -> None:

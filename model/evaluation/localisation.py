@@ -1,7 +1,7 @@
 """Whether a network's maps show simulated blood where it is, and how much of it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -94,6 +94,23 @@ def locate(network: "HemorrhageNetwork", bank: Bank, cached: CachedSet) -> Found
         dice=np.concatenate([part["dice"] for part in parts]),
         true_ml=crop * of_crop,
         said_ml=field * of_field,
+    )
+
+
+def join_found(parts: Sequence[Found]) -> Found:
+    """What maps of several networks said of slices of different patients, as one."""
+    patients = [int(part.owners.max()) + 1 for part in parts]
+    owners = [
+        part.owners + before
+        for part, before in zip(parts, np.cumsum([0, *patients[:-1]]), strict=True)
+    ]
+    return Found(
+        owners=np.concatenate(owners),
+        present=np.concatenate([part.present for part in parts]),
+        hits={kind: np.concatenate([part.hits[kind] for part in parts]) for kind in parts[0].hits},
+        dice=np.concatenate([part.dice for part in parts]),
+        true_ml=np.concatenate([part.true_ml for part in parts]),
+        said_ml=np.concatenate([part.said_ml for part in parts]),
     )
 
 

@@ -80,6 +80,18 @@ def disturb_patients(
     )
 
 
+def join_trials(trials: Sequence[Trial]) -> Trial:
+    """Trials of different patients as one."""
+    return Trial(
+        pd.concat([trial.frame for trial in trials], ignore_index=True),
+        np.concatenate([trial.usual for trial in trials]),
+        {
+            name: np.concatenate([trial.disturbed[name] for trial in trials])
+            for name in trials[0].disturbed
+        },
+    )
+
+
 def _under(
     disturb: Disturb,
     series: SeriesInput,

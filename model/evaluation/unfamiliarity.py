@@ -89,8 +89,13 @@ def score(
         yield Scored(one.kind, found, not judged.eligible)
 
 
+def unfamiliarity_of_heads(scored: Iterable[Scored]) -> list[float]:
+    """The unfamiliarity of the heads of test patients among examples."""
+    return [one.unfamiliarity for one in scored if one.kind in (BLEEDING, NOT_BLEEDING)]
+
+
 def measure_examples(
-    scored: Sequence[Scored], warn_from: float, refuse_from: float
+    scored: Sequence[Scored], warn_from: Sequence[float], refused_times: float
 ) -> list[dict[str, Any]]:
     """Measure each kind, as a card has it (`model.unfamiliar.Examples`).
 
@@ -98,26 +103,23 @@ def measure_examples(
     ----------
     scored
         Test patients' heads among them: AUC is of telling a kind from these.
-    warn_from, refuse_from
-        The thresholds.
+    warn_from
+        Of each, the unfamiliarity from which on it is warned of.
+    refused_times
+        What makes of this the one from which on it is refused.
     """
-    own = np.array([one.unfamiliarity for one in scored if one.kind in (BLEEDING, NOT_BLEEDING)])
-    kinds: Mapping[str, list[Scored]] = {one.kind: [] for one in scored}
-    for one in scored:
-        kinds[one.kind].append(one)
-    return [
-        asdict(_measured(kind, some, own, warn_from, refuse_from)) for kind, some in kinds.items()
-    ]
+    own = np.array(unfamiliarity_of_heads(scored))
+    kinds: Mapping[str, list[tuple[Scored, float]]] = {one.kind: [] for one in scored}
+    for one, limit in zip(scored, warn_from, strict=True):
+        kinds[one.kind].append((one, limit))
+    return [asdict(_measured(kind, some, own, refused_times)) for kind, some in kinds.items()]
 
 
 def _measured(
-    kind: str,
-    some: Sequence[Scored],
-    own: NDArray[np.float64],
-    warn_from: float,
-    refuse_from: float,
+    kind: str, some: Sequence[tuple[Scored, float]], own: NDArray[np.float64], refused_times: float
 ) -> Examples:
-    found = np.array([one.unfamiliarity for one in some])
+    found = np.array([one.unfamiliarity for one, _ in some])
+    limits = np.array([limit for _, limit in some])
     targets = np.repeat([0, 1], [len(own), len(found)])
     familiar = kind in FAMILIAR
     return Examples(
@@ -126,7 +128,7 @@ def _measured(
         series=len(some),
         median=round(float(np.median(found)), 4),
         auc=None if familiar else round(auc(targets, np.concatenate([own, found])), 4),
-        warned=round(float(np.mean(found >= warn_from)), 4),
-        refused=round(float(np.mean(found >= refuse_from)), 4),
-        refused_before=round(float(np.mean([one.refused_before for one in some])), 4),
+        warned=round(float(np.mean(found >= limits)), 4),
+        refused=round(float(np.mean(found >= refused_times * limits)), 4),
+        refused_before=round(float(np.mean([one.refused_before for one, _ in some])), 4),
     )

@@ -10,11 +10,10 @@ from model.errors import TrainingError
 from model.evaluate import read_calibration
 from model.pipeline.plan import Plan
 from model.pipeline.steps import (
+    LAST_STEPS,
     Step,
     cache_left,
-    do_export,
     do_training,
-    export_left,
     fill_cache,
     training_left,
 )
@@ -60,5 +59,5 @@ EVERYBODY_STEPS: Final = (
     *(rotation_step(number) for number in range(ROTATIONS)),
     Step("train", training_left, do_training),
     Step("evaluate", measuring_left, do_measuring),
-    Step("export", export_left, do_export),
+    *LAST_STEPS,
 )

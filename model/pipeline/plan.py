@@ -78,3 +78,9 @@ class Plan:
     def common(self) -> list[str]:
         """Options that every step after training takes."""
         return [f"--run={self.run}", f"--device={self.device}", f"--workers={self.workers or 1}"]
+
+    @property
+    def measuring(self) -> list[str]:
+        """Options that steps take which measure the run, or its rotations where nobody is left."""
+        judges = [f"--rotations={self.work}"] if self.rotation == "none" else []
+        return [*self.common, *judges]

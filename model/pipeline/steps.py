@@ -9,7 +9,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from model import calibrate, evaluate, export, fit_familiarity, robustness, train, train_series_head
+from model import (
+    calibrate,
+    evaluate,
+    export,
+    fit_familiarity,
+    localise,
+    robustness,
+    train,
+    train_series_head,
+)
 from model.architecture.series_head import SERIES_HEAD_FILE
 from model.artifact import CARD_NAME, NETWORK_NAME
 from model.data.cache_writer import write_cache
@@ -215,7 +224,26 @@ def robustness_left(plan: Plan) -> str:
 
 def do_robustness(plan: Plan) -> None:
     """Try how steady the probabilities of the test patients are."""
-    robustness.main(plan.common)
+    robustness.main(plan.measuring)
+
+
+def localisation_left(plan: Plan) -> str:
+    """Whether the blood maps of calibrated weights were held against simulated blood.
+
+    A bank holds single slices: a network that looks at several is not measured.
+    """
+    try:
+        found = export.read_localisation(plan.run, evaluate.read_calibration(plan.run))
+    except TrainingError:
+        return "of other weights"
+    network = load_trained(plan.run, plan.checkpoint).network
+    possible = network.blood_map is not None and network.slices_per_input == 1
+    return "not measured" if possible and not found else ""
+
+
+def do_localisation(plan: Plan) -> None:
+    """Show the network simulated slices of the test patients."""
+    localise.main([*plan.measuring, f"--checkpoint={plan.checkpoint}"])
 
 
 def familiarity_left(plan: Plan) -> str:
@@ -228,13 +256,13 @@ def familiarity_left(plan: Plan) -> str:
         calibration = evaluate.read_calibration(plan.run)
     except TrainingError:
         return "not fitted"
-    same = all(fitted[fact] == calibration[fact] for fact in ("weights", "input_size"))
-    return "" if same else "fitted to other weights"
+    same = ("weights", "input_size", "rotations")
+    return "fitted to other weights" if export.differing(fitted, calibration, same) else ""
 
 
 def do_familiarity(plan: Plan) -> None:
     """Fit what is familiar, and choose from where on a series is not."""
-    fit_familiarity.main(plan.common)
+    fit_familiarity.main(plan.measuring)
 
 
 def export_left(plan: Plan) -> str:
@@ -269,13 +297,19 @@ def do_export(plan: Plan) -> None:
     )
 
 
+LAST_STEPS: Final = (
+    Step("robustness", robustness_left, do_robustness),
+    Step("localisation", localisation_left, do_localisation),
+    Step("familiarity", familiarity_left, do_familiarity),
+    Step("export", export_left, do_export),
+)
+"""Of every run that is calibrated and measured."""
+
 STEPS: Final = (
     Step("cache", cache_left, fill_cache),
     Step("train", training_left, do_training),
     Step("series-head", series_head_left, do_series_head),
     Step("calibrate", calibration_left, do_calibration),
     Step("evaluate", evaluation_left, do_evaluation),
-    Step("robustness", robustness_left, do_robustness),
-    Step("familiarity", familiarity_left, do_familiarity),
-    Step("export", export_left, do_export),
+    *LAST_STEPS,
 )

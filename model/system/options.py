@@ -30,6 +30,15 @@ def add_run(parser: ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, required=True, help="the run's folder")
 
 
+def add_rotations(parser: ArgumentParser) -> None:
+    """Who judges in the name of a run that learnt from everybody."""
+    parser.add_argument(
+        "--rotations",
+        type=Path,
+        help="folder with rotation-0, rotation-1 .., if the run learnt from everybody",
+    )
+
+
 def add_draws(parser: ArgumentParser) -> None:
     """How many resamples make an interval."""
     parser.add_argument(
