@@ -23,6 +23,7 @@ from model.golden import write_golden
 from model.localise import LOCALISATION_FILE
 from model.network import HemorrhageNetwork
 from model.robustness import ROBUSTNESS_FILE
+from model.sensitivity import read_sensitivity
 from model.training.trained import Trained, load_trained
 
 _TOLERANCE: Final = 0.1
@@ -190,6 +191,7 @@ def card_of(run: Path, version: str, note: str) -> tuple[dict[str, Any], Hemorrh
         series_head=figures,
         robustness=read_robustness(run, calibration),
         localisation=read_localisation(run, calibration),
+        sensitivity=read_sensitivity(run, calibration),
         unfamiliar=attach_familiarity(run, trained.network, calibration),
         note=note,
     )

@@ -32,6 +32,7 @@ def build_card(
     series_head: Mapping[str, Any] | None,
     robustness: Mapping[str, Any] | None,
     localisation: Mapping[str, Any] | None,
+    sensitivity: Mapping[str, Any] | None,
     unfamiliar: Mapping[str, Any] | None,
     note: str,
 ) -> dict[str, Any]:
@@ -51,6 +52,8 @@ def build_card(
         What `model.robustness` found, where it was measured.
     localisation
         What `model.localise` found, where it was measured.
+    sensitivity
+        What `model.sensitivity` found, where it was measured.
     unfamiliar
         What `model.fit_familiarity` found, where it was fitted.
     note
@@ -70,6 +73,7 @@ def build_card(
         "limits": limits_of(trained, calibration, evaluation),
         "robustness": robustness,
         "localisation": localisation,
+        "sensitivity": sensitivity,
         "unfamiliar": unfamiliar,
     }
 
