@@ -136,6 +136,7 @@ def test_the_page_shows_them_only_beside_the_weights_that_they_are_of(
     stale = client.get("/model")
 
     assert "2 <strong>synthetic</strong> heads" in page
+    assert ".\nPut into this head: " in page
     assert 'aria-label="The same with the blood outlined"' in page
     assert picture.data == (weights / "falx.failure-1.png").read_bytes()
     assert beyond.status_code == 404
