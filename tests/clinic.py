@@ -6,14 +6,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import TestResponse, stream_encode_multipart
 
+from app import auth
 from app.analysis import run_due_jobs
-from app.db.models import Study
+from app.db.models import Study, User
+from app.list_version import mark_changed
 from app.services import Services
+from app.site import SiteSettings, choose
+from app.views.context import EXTENSION
 from model.predictor import Predictor
 
 PASSWORD = "a long enough password"
@@ -90,3 +95,35 @@ def new_study(**changes: Any) -> Study:
         "simulated": False,
     }
     return Study(**{**facts, **changes})
+
+
+def add_listed(services: Services, name: str, state: str = "flagged", **more: object) -> str:
+    """Put a study of that name and state on the worklist; returns its id."""
+    with services.database.write() as session:
+        study = new_study(study_instance_uid=f"1.2.{name}", patient_name=name, state=state, **more)
+        session.add(study)
+        session.flush()
+        mark_changed(session)
+        return study.id
+
+
+def press(client: FlaskClient, path: str, **fields: object) -> tuple[int, str, str]:
+    """A button of the worklist: the answer's status, where it leads, and what it says."""
+    data = {"csrf_token": csrf_token(client, "/"), **fields}
+    answer = client.post(path, data=data)
+    return answer.status_code, answer.location or "", answer.text
+
+
+def new_reader(app: Flask, name: str) -> FlaskClient:
+    """A browser in which a reader of that name, added just now, is logged in."""
+    services: Services = app.extensions[EXTENSION]
+    auth.create_user(services.database, name, PASSWORD, auth.READER)
+    return log_in(app.test_client(), name)
+
+
+def turn_on(services: Services, **settings: Any) -> None:
+    """Choose this for the site, and nothing else."""
+    with services.database.write() as session:
+        user = session.scalars(select(User.id)).first()
+        assert user
+        choose(session, SiteSettings(**settings), user)
