@@ -69,10 +69,11 @@ def test_the_report_has_patient_findings_and_model(reader: FlaskClient, read: Re
 def test_flagged_slices_are_shown_the_highest_first(reader: FlaskClient, read: ReadStudy) -> None:
     text = report(reader, read)
 
-    assert re.findall(r"<figcaption>Slice (\d) of 3", text) == ["3", "2"]
+    assert re.findall(r"<figcaption>Slice (\d) of 3 ", text) == ["3", "2"]
     assert "any 90 %, subdural 90 %" in text
-    assert text.count(f"/instances/{read.slices[2]}/brain.png") == 1
+    assert text.count(f"/instances/{read.slices[2]}/brain.png") == 2
     assert text.count(f"/instances/{read.slices[2]}/subdural.png") == 1
+    assert f"/analyses/{read.analysis}/heat/2/any.png" in text
     assert text.count("<figcaption>") <= MOST_PICTURES
 
 
@@ -110,7 +111,7 @@ def test_a_finding_that_is_out_of_date_says_so(
         job = session.get_one(Job, read.series)
         job.state, job.error = "failed", "Out of disk."
 
-    assert "New slices have arrived" in waiting
+    assert "This series is to be analysed again" in waiting
     assert "A later analysis of this series failed: Out of disk." in report(reader, read)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 from sqlalchemy.orm import selectinload
@@ -31,6 +32,9 @@ from model.labels import LABELS
 MOST_PICTURES: Final = 6
 """Slices of a series that are shown."""
 
+MOST_OF_STUDY: Final = 24
+"""Slices of all series together: a report of many series must stay quick to make and to read."""
+
 WINDOWS: Final = ("brain", "subdural")
 """Display presets in which each of them is shown."""
 
@@ -49,6 +53,17 @@ class Picture:
     instance: Instance
     number: int
     caption: str
+    heat_position: int
+    """Where the slice stands in the analysis' heat maps."""
+    heat_label: str
+    """Whose map is shown: of the labels in the caption the most probable."""
+
+    @property
+    def side(self) -> str:
+        """Which side of the patient the picture's left edge is; empty if the file does not say."""
+        x = self.instance.orientation[0] if self.instance.orientation else 0.0
+        # Along a row x grows towards the patient's left (DICOM PS3.3 C.7.6.2.1.1).
+        return f" (left edge: {'R' if x > 0 else 'L'})" if x else ""
 
     @property
     def height(self) -> float:
@@ -80,9 +95,25 @@ class SeriesReport:
     warnings: list[str]
     pictures_title: str
     pictures: list[Picture]
+    pictures_left: str
+    """Which flagged slices are not shown; empty where all are."""
     opinions: list[Opinion]
     notes: list[str]
     """What is to be said of the verdicts as a whole."""
+
+    @property
+    def how_to_read(self) -> str:
+        """What the table of findings means."""
+        return (
+            "Probability: the highest of the slices. Sensitivity and specificity: per study (its "
+            f"highest slice), with 95 % intervals, measured on {self.measured_on}."
+        )
+
+    @property
+    def map_note(self) -> str:
+        """What the orange of the pictures means."""
+        name = self.page.heat_name.lower()
+        return f"Orange: {name}, a hint where to look, never the boundary of a lesion."
 
     @property
     def model(self) -> str:
@@ -102,6 +133,11 @@ class Report:
     series: list[SeriesReport]
     made: str
     """When and for whom."""
+
+    @property
+    def told(self) -> list[Analysis]:
+        """The analyses that it tells of."""
+        return [part.page.analysis for part in self.series if part.page.analysis]
 
 
 def study_report(
@@ -135,20 +171,30 @@ def study_report(
         )
         for series in study.series
     ]
+    parts: list[SeriesReport] = []
+    for number, page in enumerate(pages, start=1):
+        room = MOST_OF_STUDY - sum(len(part.pictures) for part in parts)
+        hidden = len(shown) < len(reviews)
+        parts.append(_series(page, number, shown, card, room=room, others_hidden=hidden))
     return Report(
         study=study,
-        series=[
-            _series(page, number, shown, card, others_hidden=len(shown) < len(reviews))
-            for number, page in enumerate(pages, start=1)
-        ],
+        series=parts,
         made=f"Made {moment(now())} for {user.username}. Of each reader the newest verdict counts.",
     )
 
 
 def _series(
-    page: StudyPage, number: int, shown: Sequence[Review], card: ModelCard, *, others_hidden: bool
+    page: StudyPage,
+    number: int,
+    shown: Sequence[Review],
+    card: ModelCard,
+    *,
+    room: int,
+    others_hidden: bool,
 ) -> SeriesReport:
     here = standing(shown, page.series.id if page.series else None)
+    suspicious = _pictures(page)
+    most = min(room, MOST_PICTURES)
     description = page.series.series_description if page.series else ""
     return SeriesReport(
         title=f"Series {number}" + (f": {description}" if description else ""),
@@ -157,7 +203,8 @@ def _series(
         measured_on=_measured_on(page, card),
         warnings=[*_outdated(page), *page.warnings],
         pictures_title="Flagged slices" if _flagged(page) else "Most suspicious slice",
-        pictures=_pictures(page),
+        pictures=suspicious[:most],
+        pictures_left=_left(suspicious[most:]),
         opinions=_opinions(page, here),
         notes=list(_notes(here, others_hidden=others_hidden)),
     )
@@ -178,7 +225,11 @@ def _outdated(page: StudyPage) -> Iterator[str]:
     if not page.analysed or job is None:
         return
     if job.state in OPEN:
-        yield "New slices have arrived since this analysis, and are not in it yet."
+        yield (
+            "New slices have arrived since this analysis, and are not in it yet."
+            if page.outdated
+            else "This series is to be analysed again; that result is not there yet."
+        )
     elif job.error:
         yield f"A later analysis of this series failed: {job.error}"
 
@@ -200,14 +251,29 @@ def _pictures(page: StudyPage) -> list[Picture]:
     places = {one.id: at for at, one in enumerate(page.instances)}
     slices = [result for result in page.analysis.slices if result.instance_id in places]
     flagged = _flagged(page)
-    return [
-        Picture(
-            instance=page.instances[places[result.instance_id]],
-            number=places[result.instance_id] + 1,
-            caption=_caption(result, flagged or [LABELS[0]]),
-        )
-        for result in _chosen(slices, flagged, page.analysis)
-    ]
+    chosen = _chosen(slices, flagged, page.analysis)
+    return [_picture(page, places[one.instance_id], one, flagged or [LABELS[0]]) for one in chosen]
+
+
+def _picture(page: StudyPage, at: int, result: SliceResult, labels: Sequence[str]) -> Picture:
+    told = (f"{label} {percent(result.probabilities[label])}" for label in labels)
+    return Picture(
+        instance=page.instances[at],
+        number=at + 1,
+        caption=", ".join(told),
+        heat_position=result.position,
+        heat_label=max(labels, key=lambda label: result.probabilities[label]),
+    )
+
+
+def _left(pictures: Sequence[Picture]) -> str:
+    """The slices that find no room, as one line; neighbours as a range."""
+    if not pictures:
+        return ""
+    numbers = sorted(picture.number for picture in pictures)
+    runs = [[n for _, n in run] for _, run in groupby(enumerate(numbers), lambda at: at[1] - at[0])]
+    told = [str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs]
+    return f"Flagged, too, and not shown here: slices {', '.join(told)}."
 
 
 def _chosen(
@@ -228,11 +294,7 @@ def _chosen(
     others.sort(key=lambda one: max(one.probabilities[label] for label in flagged), reverse=True)
     # Several labels may be highest on the same slice; it is shown once, at its first place.
     ranked = {one.position: one for one in [*map(highest, flagged), *others]}
-    return list(ranked.values())[:MOST_PICTURES]
-
-
-def _caption(result: SliceResult, labels: Sequence[str]) -> str:
-    return ", ".join(f"{label} {percent(result.probabilities[label])}" for label in labels)
+    return list(ranked.values())
 
 
 def _opinions(page: StudyPage, here: Standing) -> list[Opinion]:

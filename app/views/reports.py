@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from flask import Blueprint, Response, abort, render_template, request
 from flask_login import current_user, login_required
 
-from app.audit.log import WORKLIST_EXPORTED, record, record_opened
+from app.audit.log import WORKLIST_EXPORTED, record, record_downloaded, record_opened
 from app.reports.report import SAYS_NOTHING, WINDOWS, FindingHiddenError, Report, study_report
+from app.reports.report_json import report_json
 from app.reports.tables import worklist_csv, worklist_json
 from app.services import Services
 from app.views.context import model_card, services
@@ -19,9 +20,28 @@ blueprint = Blueprint("reports", __name__)
 @login_required
 def page(study_id: str) -> str:
     """The report of a study, to be read or printed."""
-    return render_template(
-        "report.html", report=_report(study_id), windows=WINDOWS, says_nothing=SAYS_NOTHING
-    )
+    report = _report(study_id)
+    record_opened(services().database, current_user.id, study_id, report.told, form="report")
+    return render_template("report.html", report=report, windows=WINDOWS, says_nothing=SAYS_NOTHING)
+
+
+@blueprint.get("/studies/<study_id>/report.pdf")
+@login_required
+def as_pdf(study_id: str) -> Response:
+    """The report of a study as PDF, with its pictures."""
+    # What draws it takes 25 MB and half a second to import: only where somebody asks for a PDF.
+    from app.reports.pdf.document import report_pdf
+
+    report = _report(study_id)
+    return _taken_along(report, report_pdf(report, services().storage), "pdf", "application/pdf")
+
+
+@blueprint.get("/studies/<study_id>/report.json")
+@login_required
+def as_json(study_id: str) -> Response:
+    """The report of a study as data, without pictures."""
+    report = _report(study_id)
+    return _taken_along(report, report_json(report), "json", "application/json")
 
 
 @blueprint.get("/worklist.csv")
@@ -52,22 +72,31 @@ def _download(
             **{"as": kind.upper()},
         )
     pieces = make(services(), query, current_user.id)
-    answer = Response(pieces, content_type=mimetype)
-    answer.headers["Content-Disposition"] = (
-        f'attachment; filename="falx-worklist-research-use-only.{kind}"'
+    return _attached(pieces, f"falx-worklist-research-use-only.{kind}", mimetype)
+
+
+def _taken_along(report: Report, content: str | bytes, kind: str, mimetype: str) -> Response:
+    """The file of a report, once the log has that it was handed out."""
+    study_id = report.study.id
+    record_downloaded(
+        services().database, current_user.id, study_id, report.told, form=kind.upper()
     )
+    # No patient in the file's name: it shows in histories and on screens.
+    return _attached(content, f"falx-report-research-use-only-{study_id[:8]}.{kind}", mimetype)
+
+
+def _attached(content: str | bytes | Iterator[str], name: str, mimetype: str) -> Response:
+    answer = Response(content, content_type=mimetype)
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
 
 
 def _report(study_id: str) -> Report:
     try:
-        report = study_report(services(), study_id, current_user, model_card()) or abort(404)
+        return study_report(services(), study_id, current_user, model_card()) or abort(404)
     except FindingHiddenError:
         abort(
             403,
             "This site reads the image first: the report is open to you once you have given "
             "your first impression of the study, or have asked for its finding.",
         )
-    told = [part.page.analysis for part in report.series if part.page.analysis]
-    record_opened(services().database, current_user.id, study_id, told, form="report")
-    return report
