@@ -26,14 +26,22 @@ TODAY = datetime.combine(datetime.now(UTC).date(), time(), UTC)
 """Its first moment, the edge between two columns."""
 
 
-def add_study(services: Services, state: str, received: datetime, seconds: float) -> None:
+def add_study(
+    services: Services,
+    state: str,
+    received: datetime,
+    seconds: float,
+    *,
+    model: str = "",
+    any_probability: float = 0.5,
+) -> None:
     """A study of one slice with its result after so many seconds."""
     shape: dict[str, Any] = {"rows": 512, "columns": 512, "attributes": {}, "warnings": []}
     with services.database.write() as session:
         study = new_study(
             study_instance_uid=f"{received} {state}",
             state=state,
-            any_probability=0.5,
+            any_probability=any_probability,
             received_at=received,
         )
         series = Series(series_instance_uid="1.2", series_description="")
@@ -47,7 +55,7 @@ def add_study(services: Services, state: str, received: datetime, seconds: float
             warnings=[],
             model_name="",
             model_version="",
-            model_sha256="",
+            model_sha256=model,
             device="",
             seconds=1.0,
             heat="",
@@ -119,6 +127,37 @@ def test_the_index_is_that_of_a_worked_example() -> None:
     assert stability_index(reference, moved) == pytest.approx(expected, abs=0.002)
     assert stability_index(reference, reference) == 0
     assert stability_index(reference, moved[: LEAST - 1]) is None
+
+
+def test_what_the_model_says_is_set_against_its_first_months(services: Services) -> None:
+    began = TODAY - timedelta(days=120)
+    for day, model, probability in (
+        (-1, "old", 0.99), (0, "new", 0.02), (1, "new", 0.03), (89, "new", 0.92), (91, "new", 0.7),
+        (119, "new", 0.52),
+    ):  # fmt: skip
+        received = began + timedelta(days=day)
+        add_study(services, "flagged", received, 0, model=model, any_probability=probability)
+
+    found = sections(services)["probabilities"]
+
+    assert [row[1] for row in found.rows] == [2, *[0] * 17, 1, 0]
+    assert [row[3] for row in found.rows] == [*[0] * 10, 1, *[0] * 9]
+    assert found.rows[0][2] == pytest.approx(100 * 2 / 3, abs=0.01)
+    assert f"3 studies from {began:%Y-%m-%d}" in found.note
+    assert found.columns[20][0].high == found.columns[21][0].low == 0
+    assert [bar.high for (bar,) in found.columns if bar.high > 0] == pytest.approx(
+        [200 / 3, 100, 100 / 3]
+    )
+
+
+def test_a_model_that_is_new_here_is_compared_with_nothing(services: Services) -> None:
+    add_study(services, "flagged", TODAY, 0)
+
+    found = sections(services)["probabilities"]
+
+    assert "no earlier ones of this model" in found.note
+    assert [row[1] for row in found.rows] == [0] * 20
+    assert sorted(str(row[3]) for row in found.rows) == [*["0"] * 19, "1"]
 
 
 @pytest.mark.parametrize("path", ["/dashboard", "/dashboard/studies.csv"])

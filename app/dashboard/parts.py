@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from typing import Final
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db.models import now
+
+MOST: Final = 20_000
+"""So many studies, series or verdicts are looked at, the newest first."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,11 @@ class Period:
     def before(self) -> "Period":
         """As long a period that ends where this one starts."""
         return Period(self.start - (self.end - self.start), self.start)
+
+    @property
+    def with_before(self) -> "Period":
+        """Both."""
+        return Period(self.before.start, self.end)
 
     @property
     def days(self) -> list[str]:

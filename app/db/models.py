@@ -84,7 +84,7 @@ class Study(Base):
     study_date: Mapped[str] = mapped_column(String(32))
     study_description: Mapped[str] = mapped_column(String(256))
     simulated: Mapped[bool]
-    received_at: Mapped[datetime] = mapped_column(default=now)
+    received_at: Mapped[datetime] = mapped_column(default=now, index=True)
     state: Mapped[str] = mapped_column(String(16), default="waiting", index=True)
     """One of `app.worklist.STATES`; kept by `app.worklist.refresh_study`."""
     state_reason: Mapped[str] = mapped_column(Text, default="")
@@ -170,7 +170,7 @@ class Analysis(Base):
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=random_id)
     series_id: Mapped[str] = mapped_column(ForeignKey("series.id"), index=True)
-    created_at: Mapped[datetime] = mapped_column(default=now)
+    created_at: Mapped[datetime] = mapped_column(default=now, index=True)
     refusal: Mapped[str] = mapped_column(Text, default="")
     """Why the series was not analysed; empty if it was."""
     probabilities: Mapped[dict[str, float] | None]
@@ -234,7 +234,7 @@ class Review(Base):
     comment: Mapped[str] = mapped_column(Text)
     withdraws: Mapped[str | None] = mapped_column(ForeignKey("review.id"))
     """The verdict that this row takes back."""
-    created_at: Mapped[datetime] = mapped_column(default=now)
+    created_at: Mapped[datetime] = mapped_column(default=now, index=True)
 
     study: Mapped[Study] = relationship(back_populates="reviews")
     user: Mapped[User] = relationship()
