@@ -60,6 +60,12 @@ class StudyPage:
         return job is not None and job.state in OPEN
 
     @property
+    def outdated(self) -> bool:
+        """Whether slices came in that the analysis has not judged."""
+        judged = {one.instance_id for one in self.analysis.slices} if self.analysis else set()
+        return self.analysed and any(one.id not in judged for one in self.instances)
+
+    @property
     def heat_position(self) -> int | None:
         """Where the slice in view stands in the analysis' heat maps."""
         position: int | None = self.strip[self.position]["heat_position"]
