@@ -1,4 +1,4 @@
-"""The reading page with verdicts on it: stored, taken back, hidden, differing and settled."""
+"""The reading page with verdicts on it: stored, taken back, differing and settled."""
 
 import json
 import re
@@ -10,27 +10,18 @@ from flask.testing import FlaskClient
 from markupsafe import escape
 from sqlalchemy import select
 
-from app import auth
 from app.db.models import Review, Study, User
 from app.db.reading import Claim
 from app.services import Services
-from app.site import SiteSettings, choose, site_settings
-from app.views.context import EXTENSION
+from app.site import SiteSettings, site_settings
 from app.worklist import claims
-from clinic import PASSWORD, csrf_token, log_in
+from clinic import csrf_token, log_in, new_reader, turn_on
 from read_study import COLUMNS, ReadStudy, add_read_study, give_verdict, send
 
 
 @pytest.fixture
 def read(services: Services) -> ReadStudy:
     return add_read_study(services)
-
-
-def other(app: Flask, name: str) -> FlaskClient:
-    """Another reader, logged in at another browser."""
-    opened: Services = app.extensions[EXTENSION]
-    auth.create_user(opened.database, name, PASSWORD, auth.READER)
-    return log_in(app.test_client(), name)
 
 
 def rows(services: Services) -> list[Review]:
@@ -41,13 +32,6 @@ def rows(services: Services) -> list[Review]:
 def is_reviewed(services: Services, read: ReadStudy) -> bool:
     with services.database.read() as session:
         return session.get_one(Study, read.study).reviewed_at is not None
-
-
-def turn_on(services: Services, **settings: bool) -> None:
-    with services.database.write() as session:
-        user = session.scalars(select(User.id)).first()
-        assert user
-        choose(session, SiteSettings(**settings), user)
 
 
 def region(read: ReadStudy, **changes: Any) -> str:
@@ -132,7 +116,7 @@ def test_the_form_begins_with_the_own_verdict(
     give_verdict(reader, read, any_verdict="agree", any_reason="other", comment="Mine.")
 
     page = reader.get(f"{read.path}?series={read.series}").text
-    others = other(app, "rob").get(f"{read.path}?series={read.series}").text
+    others = new_reader(app, "rob").get(f"{read.path}?series={read.series}").text
 
     assert '<option selected value="agree">agree</option>' in page
     assert "Mine.</textarea>" in page
@@ -191,7 +175,7 @@ def test_nobody_withdraws_what_another_said(
 ) -> None:
     give_verdict(reader, read, any_verdict="agree")
 
-    page = send(other(app, "rob"), f"{read.path}/reviews/undo").text
+    page = send(new_reader(app, "rob"), f"{read.path}/reviews/undo").text
 
     assert "There is no verdict of yours to withdraw." in page
     assert len(rows(services)) == 1
@@ -228,67 +212,6 @@ def test_a_visitor_stores_nothing(client: FlaskClient, services: Services, read:
     assert rows(services) == []
 
 
-# ------------------------------------------------------------------------------- image first
-
-
-def test_image_first_hides_the_finding_everywhere(
-    reader: FlaskClient, services: Services, read: ReadStudy
-) -> None:
-    turn_on(services, image_first=True)
-
-    page = reader.get(read.path).text
-    answer = reader.get(f"/api/studies/{read.study}").get_json()
-
-    assert "Your first impression" in page
-    assert "flagged" not in page
-    assert "90 %" not in page
-    assert "0.9" not in page
-    assert "Slice 2 of 3" in page  # the middle one, not the one that bleeds most
-    assert reader.get(f"/analyses/{read.analysis}/heat/2/any.png").status_code == 403
-    assert answer["finding_hidden"] is True
-    assert answer["state"] is answer["series"][0]["analysis"] is None
-
-
-def test_a_first_impression_is_kept_and_shows_the_finding(
-    reader: FlaskClient, app: Flask, services: Services, read: ReadStudy
-) -> None:
-    turn_on(services, image_first=True)
-
-    page = send(reader, f"{read.path}/impression", any="probably present").text
-
-    assert "Your first impression is stored." in page
-    assert "90 %" in page
-    (kept,) = rows(services)
-    assert (kept.kind, kept.verdicts) == ("first impression", {"any": "probably present"})
-    assert kept.analysis_id == read.analysis
-    assert not is_reviewed(services, read)
-    assert "Your first impression" in other(app, "rob").get(read.path).text
-
-
-def test_to_ask_for_the_finding_is_recorded(
-    reader: FlaskClient, services: Services, read: ReadStudy
-) -> None:
-    turn_on(services, image_first=True)
-
-    page = send(reader, f"{read.path}/impression/skip").text
-
-    assert "90 %" in page
-    assert [row.kind for row in rows(services)] == ["impression skipped"]
-    assert reader.get(f"/api/studies/{read.study}").get_json()["finding_hidden"] is False
-
-
-def test_a_first_impression_says_something(
-    reader: FlaskClient, services: Services, read: ReadStudy
-) -> None:
-    turn_on(services, image_first=True)
-
-    for word, told in (("", "Nothing was said"), ("perhaps", "any: Not a valid choice")):
-        answer = send(reader, f"{read.path}/impression", any=word)
-        assert answer.status_code == 400
-        assert told in answer.text
-    assert rows(services) == []
-
-
 # ----------------------------------------------------------------------------- second reader
 
 
@@ -296,7 +219,7 @@ def test_a_second_reader_stands_beside_the_first(
     reader: FlaskClient, app: Flask, read: ReadStudy
 ) -> None:
     give_verdict(reader, read, any_verdict="present", subdural_verdict="present")
-    page = give_verdict(other(app, "rob"), read, any_verdict="absent").text
+    page = give_verdict(new_reader(app, "rob"), read, any_verdict="absent").text
 
     assert page.count("(counts)") == 2
     assert re.search(r"Readers disagree</strong> on any, subdural", page)
@@ -307,8 +230,8 @@ def test_an_adjudication_settles_what_readers_differ_on(
     reader: FlaskClient, app: Flask, services: Services, read: ReadStudy
 ) -> None:
     give_verdict(reader, read, any_verdict="present")
-    give_verdict(other(app, "rob"), read, any_verdict="absent")
-    third = other(app, "tom")
+    give_verdict(new_reader(app, "rob"), read, any_verdict="absent")
+    third = new_reader(app, "tom")
     assert "Save as adjudication" in third.get(read.path).text
 
     page = give_verdict(third, read, any_verdict="present", kind="adjudication").text
@@ -345,7 +268,7 @@ def test_a_wanted_second_reader_is_not_told_what_the_first_said(
 ) -> None:
     turn_on(services, second_reader=True)
     give_verdict(reader, read, any_verdict="agree", comment="Clear as day.")
-    second = other(app, "rob")
+    second = new_reader(app, "rob")
 
     before = second.get(read.path).text
     interface = second.get(f"/api/studies/{read.study}").get_json()

@@ -1,52 +1,29 @@
-"""Reading together over HTTP: claims, next study, saved views, and what an open list asks."""
-
-from datetime import timedelta
+"""Reading together over HTTP: claims, batches, the next study, and the reading page."""
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from app import auth
-from app.db.models import Job, Review, Series, Study, User, WorkerHeartbeat, now
+from app.db.models import Job, Review, Series, Study, User, now
 from app.db.reading import Claim, SavedView
 from app.jobs import ARRIVING, DONE, QUEUED
-from app.list_version import mark_changed
 from app.services import Services
-from app.site import SiteSettings, choose
 from app.worklist.claims import holder_of
-from clinic import PASSWORD, csrf_token, log_in, new_study, upload
+from clinic import add_listed, csrf_token, log_in, new_reader, press, upload
 from ct_factory import ct_file
-from model.predictor import Predictor
 
 
 @pytest.fixture
-def ben(app: Flask, services: Services) -> FlaskClient:
+def ben(app: Flask) -> FlaskClient:
     """A browser in which ben, a second reader, is logged in."""
-    auth.create_user(services.database, "ben", PASSWORD, auth.READER)
-    return log_in(app.test_client(), "ben")
+    return new_reader(app, "ben")
 
 
 @pytest.fixture
 def ada(app: Flask) -> FlaskClient:
     """A browser in which ada, an administrator, is logged in beside the others."""
     return log_in(app.test_client(), "ada")
-
-
-def add(services: Services, name: str, state: str = "flagged", **more: object) -> str:
-    with services.database.write() as session:
-        study = new_study(study_instance_uid=f"1.2.{name}", patient_name=name, state=state, **more)
-        session.add(study)
-        session.flush()
-        mark_changed(session)
-        return study.id
-
-
-def press(client: FlaskClient, path: str, **fields: object) -> tuple[int, str, str]:
-    """A button of the worklist: the answer's status, where it leads, and what it says."""
-    data = {"csrf_token": csrf_token(client, "/"), **fields}
-    answer = client.post(path, data=data)
-    return answer.status_code, answer.location or "", answer.text
 
 
 def reading(services: Services, study_id: str) -> str | None:
@@ -61,7 +38,7 @@ def reading(services: Services, study_id: str) -> str | None:
 def test_who_reads_is_told_and_a_second_reader_refused(
     services: Services, reader: FlaskClient, ben: FlaskClient
 ) -> None:
-    study_id = add(services, "A")
+    study_id = add_listed(services, "A")
 
     assert press(reader, f"/studies/{study_id}/claim")[:2] == (303, f"/studies/{study_id}")
     status, _, page = press(ben, f"/studies/{study_id}/claim")
@@ -76,7 +53,7 @@ def test_who_reads_is_told_and_a_second_reader_refused(
 def test_a_study_is_taken_over_only_from_whom_one_was_told_of(
     services: Services, reader: FlaskClient, ben: FlaskClient, ada: FlaskClient
 ) -> None:
-    study_id = add(services, "A")
+    study_id = add_listed(services, "A")
     press(reader, f"/studies/{study_id}/claim")
     ids = user_ids(services)
 
@@ -97,7 +74,7 @@ def user_ids(services: Services) -> dict[str, str]:
 def test_only_its_reader_or_an_administrator_releases_a_study(
     services: Services, reader: FlaskClient, ben: FlaskClient, ada: FlaskClient
 ) -> None:
-    study_id = add(services, "A")
+    study_id = add_listed(services, "A")
     press(reader, f"/studies/{study_id}/claim")
 
     assert press(ben, f"/studies/{study_id}/release")[0] == 403
@@ -123,7 +100,7 @@ ACTIONS = (
 def test_nothing_is_done_without_a_token_or_for_visitors(
     services: Services, app: Flask, reader: FlaskClient
 ) -> None:
-    study_id = add(services, "A")
+    study_id = add_listed(services, "A")
     visitor = app.test_client()
     token = csrf_token(visitor, "/login")
 
@@ -150,7 +127,7 @@ def test_what_does_not_exist_is_not_found(reader: FlaskClient) -> None:
 def test_ticked_studies_are_claimed_but_for_those_of_others(
     services: Services, reader: FlaskClient, ben: FlaskClient
 ) -> None:
-    first, second = add(services, "A"), add(services, "B")
+    first, second = add_listed(services, "A"), add_listed(services, "B")
     press(reader, f"/studies/{first}/claim")
 
     where = press(ben, "/worklist/claim?state=flagged&page=1", study=[first, second, "none"])[1]
@@ -178,7 +155,7 @@ def test_ticked_studies_are_analysed_again_but_for_those_in_work(
 
 
 def add_with_job(services: Services, name: str, state: str) -> str:
-    study_id = add(services, name)
+    study_id = add_listed(services, name)
     with services.database.write() as session:
         series = Series(study_id=study_id, series_instance_uid=name, series_description="")
         series.job = Job(state=state)
@@ -198,10 +175,16 @@ def test_without_a_tick_nothing_is_done_and_that_is_told(reader: FlaskClient) ->
 def test_next_is_the_most_urgent_that_nobody_else_reads(
     services: Services, reader: FlaskClient, ben: FlaskClient
 ) -> None:
-    add(services, "done", any_probability=0.99, reviewed_at=now())
-    add(services, "incomplete", "arriving")
-    clear, unread = add(services, "clear", "not flagged"), add(services, "unread", "not analysed")
-    worst, second = add(services, "worst", any_probability=0.9), add(services, "second")
+    add_listed(services, "done", any_probability=0.99, reviewed_at=now())
+    add_listed(services, "incomplete", "arriving")
+    clear, unread = (
+        add_listed(services, "clear", "not flagged"),
+        add_listed(services, "unread", "not analysed"),
+    )
+    worst, second = (
+        add_listed(services, "worst", any_probability=0.9),
+        add_listed(services, "second"),
+    )
     press(ben, f"/studies/{worst}/claim")
 
     passed_over: list[str] = []
@@ -221,114 +204,10 @@ def next_of(client: FlaskClient, passed_over: list[str]) -> str:
 
 
 def test_where_none_is_left_next_says_so(services: Services, reader: FlaskClient) -> None:
-    add(services, "done", reviewed_at=now())
+    add_listed(services, "done", reviewed_at=now())
 
     assert reader.get("/next").location == "/"
     assert "No other unreviewed study is free." in reader.get("/").text
-
-
-# ------------------------------------------------------------------------------------- saved views
-
-
-def test_a_view_is_saved_opened_and_deleted(
-    services: Services, reader: FlaskClient, ben: FlaskClient
-) -> None:
-    add(services, "Anna")
-    add(services, "Bert")
-
-    press(reader, "/views?q=Ann&state=flagged&odd=1", name=" <b>Anna's</b>  list ")
-    page = reader.get("/").text
-    with services.database.read() as session:
-        view = session.scalars(select(SavedView)).one()
-
-    assert "&lt;b&gt;Anna&#39;s&lt;/b&gt; list" in page
-    assert view.query == "q=Ann&state=flagged"
-    opened = reader.get(f"/?{view.query}").text
-    assert ">Anna</a>" in opened
-    assert ">Bert</a>" not in opened
-    assert "&gt; list</a>" not in ben.get("/").text
-
-    press(ben, f"/views/{view.id}/delete")
-    assert "&gt; list</a>" in reader.get("/").text
-    press(reader, f"/views/{view.id}/delete")
-    assert "&gt; list</a>" not in reader.get("/").text
-
-
-def test_a_name_used_again_replaces_the_view_and_none_is_refused(
-    services: Services, reader: FlaskClient
-) -> None:
-    press(reader, "/views?q=old", name="mine")
-    press(reader, "/views?q=new", name="mine")
-    press(reader, "/views?q=new", name="  ")
-
-    assert "A view needs a name" in reader.get("/").text
-    with services.database.read() as session:
-        assert [view.query for view in session.scalars(select(SavedView))] == ["q=new"]
-
-
-# --------------------------------------------------------------------------- what an open list asks
-
-
-def asked(client: FlaskClient, tag: str, path: str = "/worklist") -> tuple[int, str]:
-    answer = client.get(path, headers={"If-None-Match": tag})
-    return answer.status_code, answer.headers["ETag"]
-
-
-def test_an_open_list_is_sent_again_only_when_it_differs(
-    services: Services, reader: FlaskClient
-) -> None:
-    study_id = add(services, "A")
-    tag = reader.get("/worklist").headers["ETag"]
-    assert f'data-tag="{tag.strip(chr(34))}"' in reader.get("/").text
-    assert asked(reader, tag) == (304, tag)
-
-    press(reader, f"/studies/{study_id}/claim")
-    status, claimed = asked(reader, tag)
-    assert (status, claimed != tag) == (200, True)
-    assert asked(reader, claimed) == (304, claimed)
-
-    with services.database.write() as session:
-        session.get_one(Claim, study_id).taken_at = now() - timedelta(minutes=31)
-    assert asked(reader, claimed)[0] == 200
-
-
-def test_an_open_study_learns_who_reads_it(
-    services: Services, reader: FlaskClient, ben: FlaskClient
-) -> None:
-    path = f"/studies/{add(services, 'A')}/claim"
-    free = asked(reader, "", path)[1]
-    assert asked(reader, free, path) == (304, free)
-
-    press(ben, path)
-
-    assert asked(reader, free, path)[0] == 200
-    assert "by <strong>ben</strong>" in reader.get(path).text
-
-
-def test_a_list_that_nobody_analyses_says_so(
-    services: Services, reader: FlaskClient, predictor: Predictor
-) -> None:
-    silent = reader.get("/worklist")
-    assert "Nothing is being analysed" in silent.text
-
-    with services.database.write() as session:
-        told = {"model_version": "x", "model_sha256": predictor.card.sha256, "device": "cpu"}
-        session.add(WorkerHeartbeat(worker="1", seen_at=now(), **told))
-
-    assert asked(reader, silent.headers["ETag"])[0] == 200
-    assert "Nothing is being analysed" not in reader.get("/worklist").text
-
-
-def test_where_nothing_matches_each_condition_can_be_left_out(
-    services: Services, reader: FlaskClient
-) -> None:
-    add(services, "Anna")
-
-    page = reader.get("/?q=Nobody&state=flagged").text
-
-    assert "No study matches all of this." in page
-    assert 'href="/?state=flagged">without “Nobody”' in page
-    assert 'href="/?q=Nobody">without flagged' in page
 
 
 # -------------------------------------------------------------------------------- the reading page
@@ -352,26 +231,11 @@ def test_the_reading_page_tells_its_reader_and_the_patients_other_studies(
     assert "1 other study" in ben.get("/").text
 
 
-def test_where_images_come_first_the_list_keeps_the_finding_back(
-    services: Services, reader: FlaskClient
-) -> None:
-    add(services, "A", any_probability=0.87)
-    assert "87 %" in reader.get("/").text
-
-    with services.database.write() as session:
-        choose(session, SiteSettings(image_first=True), user_ids(services)["ada"])
-
-    rows = reader.get("/").text.partition("<tbody>")[2]
-    assert "finding after your first impression" in rows
-    assert "87 %" not in rows
-    assert "flagged" not in rows
-
-
 def test_studies_without_a_patient_id_are_of_no_one_patient(
     services: Services, reader: FlaskClient
 ) -> None:
-    add(services, "A", patient_id="")
-    add(services, "B", patient_id="")
+    add_listed(services, "A", patient_id="")
+    add_listed(services, "B", patient_id="")
 
     assert "other stud" not in reader.get("/").text
 

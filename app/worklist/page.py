@@ -54,6 +54,8 @@ class WorklistPage:
     rows: list[Row]
     number: int
     total: int
+    kept_back: bool
+    """Whether studies are left out because their finding, asked for, is kept from the reader."""
 
     @property
     def last(self) -> int:
@@ -65,11 +67,12 @@ def worklist_page(
     session: Session, query: WorklistQuery, number: int, reader: Reader
 ) -> WorklistPage:
     """The studies that match, the most urgent first; the last page where `number` is beyond it."""
-    matching = _conditions(query, reader)
+    matching = _conditions(session, query, reader)
     total = session.scalar(select(func.count()).select_from(Study).where(*matching)) or 0
     number = max(1, min(number, -(-total // PAGE_SIZE)))
     ids = matching_ids(session, query, reader, first=(number - 1) * PAGE_SIZE, most=PAGE_SIZE)
-    return WorklistPage(rows_of(session, ids, reader), number, total)
+    kept_back = query.state in STATES and site_settings(session).image_first
+    return WorklistPage(rows_of(session, ids, reader), number, total, kept_back)
 
 
 def matching_ids(
@@ -84,7 +87,7 @@ def matching_ids(
 
     Only ids are sorted: all rows with all they hold would take longer.
     """
-    matching = _conditions(query, reader)
+    matching = _conditions(session, query, reader)
     ids = select(Study.id).where(*matching).order_by(*_URGENCY).offset(first).limit(most)
     return session.scalars(ids).all()
 
@@ -121,12 +124,22 @@ def hidden_findings(session: Session, studies: Sequence[Study], user_id: str) ->
     return ids - set(session.scalars(own))
 
 
+def _seen_by(reader: Reader) -> ColumnElement[bool]:
+    own = select(Review.id).where(Review.study_id == Study.id, Review.user_id == reader.user_id)
+    return own.exists()
+
+
 def _in_force(reader: Reader) -> ColumnElement[bool]:
     return Claim.taken_at >= lapsed_before(reader.claim_minutes)
 
 
-def _conditions(query: WorklistQuery, reader: Reader) -> list[ColumnElement[bool]]:
+def _conditions(
+    session: Session, query: WorklistQuery, reader: Reader
+) -> list[ColumnElement[bool]]:
     found = [*_state_conditions(query.state, reader), *_text_conditions(query.text)]
+    if query.state in STATES and site_settings(session).image_first:
+        # To match would tell what the row hides, also that an analysed one is analysed again.
+        found.append(Study.any_probability.is_(None) | _seen_by(reader))
     if query.period:
         found.append(Study.received_at >= now() - PERIODS[query.period][1])
     if query.first_day:
@@ -136,10 +149,7 @@ def _conditions(query: WorklistQuery, reader: Reader) -> list[ColumnElement[bool
     if query.simulated:
         found.append(Study.simulated.is_(query.simulated == "only"))
     if query.mine:
-        reviewed = select(Review.id).where(
-            Review.study_id == Study.id, Review.user_id == reader.user_id
-        )
-        found.append(_claimed(reader, Claim.user_id == reader.user_id) | reviewed.exists())
+        found.append(_claimed(reader, Claim.user_id == reader.user_id) | _seen_by(reader))
     return found
 
 
