@@ -133,7 +133,10 @@ def test_without_javascript_a_reader_can_do_it_all(
     context.close()
 
 
-@pytest.mark.parametrize("path", ["/", "/upload", "/model", "/account", "/admin/users"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/upload", "/model", "/account", "/admin/users", "/admin/settings", "/admin/models"],
+)
 def test_pages_are_accessible(page: Page, clinic: LiveClinic, path: str) -> None:
     page.goto(f"{clinic.address}{path}")
 
