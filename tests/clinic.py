@@ -126,4 +126,4 @@ def turn_on(services: Services, **settings: Any) -> None:
     with services.database.write() as session:
         user = session.scalars(select(User.id)).first()
         assert user
-        choose(session, SiteSettings(image_first, second_reader), user)
+        choose(session, SiteSettings(**settings), user)
