@@ -1,9 +1,12 @@
 """Builds the web application from its settings."""
 
+import hashlib
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 
 from flask import Flask, Response, redirect, render_template, request, url_for
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, current_user
 from flask_smorest import Api
@@ -13,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import auth
-from app.config import load_settings, secret_key
+from app.config import PROJECT_ROOT, load_settings, secret_key
 from app.db.models import random_id
 from app.presentation import register_filters
 from app.services import Services, open_services
@@ -62,7 +65,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
         __name__,
         template_folder="../templates",
         static_folder="../static",
-        static_url_path="/static",
+        static_url_path=f"/static/{_contents_hash(PROJECT_ROOT / 'static')}",
     )
     _configure(app, services)
     if services.settings.https:
@@ -83,10 +86,19 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     return app
 
 
+def _contents_hash(folder: Path) -> str:
+    """What is in the folder, as part of an address: browsers keep it until something changes."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.*")):
+        digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def _configure(app: Flask, services: Services) -> None:
     settings = services.settings
     app.config.update(
         SECRET_KEY=secret_key(settings),
+        SEND_FILE_MAX_AGE_DEFAULT=365 * 24 * 3600,
         MAX_CONTENT_LENGTH=settings.max_request_bytes,
         PERMANENT_SESSION_LIFETIME=settings.session_hours * 3600,
         SESSION_COOKIE_NAME="__Host-falx" if settings.https else "falx",
@@ -102,7 +114,17 @@ def _configure(app: Flask, services: Services) -> None:
         OPENAPI_URL_PREFIX="/api",
         OPENAPI_JSON_PATH="openapi.json",
     )
+    app.session_interface = _SessionsOfPages()
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+
+class _SessionsOfPages(SecureCookieSessionInterface):
+    """Static files are everybody's: with a cookie, browsers would ask for them again each time."""
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Send the cookie with whatever is not a static file."""
+        if request.endpoint != "static":
+            super().save_session(app, session, response)
 
 
 def _init_login(app: Flask, services: Services) -> None:

@@ -1,7 +1,10 @@
 // The reading page: starts the viewer and keeps the rest of the page on the slice in view.
 
 import { registerCommands } from "./viewer/commands.js";
+import { listMeasurements } from "./viewer/measurement_list.js";
 import { listenToPointer } from "./viewer/pointer.js";
+import { Strip } from "./viewer/strip.js";
+import { percent } from "./viewer/texts.js";
 import { Viewer } from "./viewer/viewer.js";
 
 const SETTLE_MS = 150;
@@ -10,24 +13,22 @@ const read = (id) => JSON.parse(document.getElementById(id).textContent);
 const section = document.getElementById("images");
 const presets = new Map(read("presets").map((window) => [window.name, window]));
 const viewer = new Viewer(section, read("slices"), presets);
+const strip = new Strip(document.getElementById("strip"), viewer);
 
-// The same wording as the server's `percent`.
-function percent(probability) {
-  if (probability < 0.01) return "< 1 %";
-  return probability > 0.99 ? "> 99 %" : `${Math.round(probability * 100)} %`;
+// Writing what is there already makes the browser lay out anew all the same.
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }
 
 function showNumbers() {
   const { state, slice } = viewer;
-  document.getElementById("number").textContent = state.position + 1;
+  write(document.getElementById("number"), String(state.position + 1));
+  write(document.getElementById("total"), String(state.slices.length));
   for (const cell of document.querySelectorAll("#findings [data-label]")) {
-    cell.textContent = slice.probabilities ? percent(slice.probabilities[cell.dataset.label]) : "–";
+    const { probabilities } = slice;
+    write(cell, probabilities ? percent(probabilities[cell.dataset.label]) : "–");
   }
-  for (const place of document.querySelectorAll("#strip .place.here")) {
-    place.classList.remove("here");
-  }
-  const link = document.querySelector(`[data-slice="${state.position}"]`);
-  link?.querySelector(".place").classList.add("here");
+  strip.show();
   for (const { svg, window } of viewer.viewports) {
     const name = `Slice ${state.position + 1} of ${state.slices.length}, ${window.name} window`;
     svg.setAttribute("aria-label", name);
@@ -74,6 +75,8 @@ function settle() {
   }, SETTLE_MS);
 }
 
+const showMeasurements = () => listMeasurements(document.getElementById("measured"), viewer);
+
 let pressedBefore = "";
 
 function showPressed() {
@@ -82,6 +85,7 @@ function showPressed() {
     invert: viewer.inverted,
     length: viewer.tool === "length",
     region: viewer.tool === "region",
+    window: viewer.tool === "window",
     all: !viewer.single,
   };
   for (const name of [...presets.keys(), "file"]) {
@@ -104,17 +108,16 @@ document.addEventListener("falx:drawn", () => {
 document.addEventListener("refreshed", () => {
   pressedBefore = "";
   viewer.update(read("slices"));
+  showMeasurements();
   showHeatControls();
 });
+document.addEventListener("falx:marks", ({ detail }) => {
+  viewer.marks = detail;
+});
+document.addEventListener("falx:measured", showMeasurements);
+addEventListener("online", () => viewer.fetchAgain());
 // Not at once: the address, by which they are fetched, follows the slice with a delay.
 document.getElementById("metadata").addEventListener("toggle", settle);
-
-document.addEventListener("click", (event) => {
-  const link = event.target.closest("[data-slice]");
-  if (!link || event.ctrlKey || event.metaKey) return;
-  event.preventDefault();
-  viewer.show(Number(link.dataset.slice));
-});
 
 // The map's label and strength. A refreshed page brings new controls, which know of no choice.
 let opacity = "";
@@ -139,4 +142,5 @@ document.addEventListener("input", ({ target }) => {
 for (const viewport of viewer.viewports) listenToPointer(viewport, viewer);
 registerCommands(viewer);
 section.classList.add("viewing");
+showMeasurements();
 viewer.show(viewer.state.position);

@@ -86,13 +86,23 @@ function offerRegion({ instance, mean, area_mm2: area, ...corners }) {
   offer.replaceChildren(
     `Region on slice ${numberOf(instance)}: ${Math.round(mean)} HU${size}. Mark as `,
     label,
-    button("Mark", () => {
+    markButton(() => {
       offer.replaceChildren();
       const region = { instance, label: label.value };
       for (const name of CORNERS) region[name] = corners[name];
       keepRegions([...stored("regions", "[]"), region]);
     }),
   );
+}
+
+function markButton(run) {
+  const made = button("", run);
+  made.id = "mark";
+  const key = document.createElement("kbd");
+  key.dataset.command = "mark";
+  key.setAttribute("aria-hidden", "true");
+  made.append(key, " Mark");
+  return made;
 }
 
 function keepRegions(regions) {
@@ -108,6 +118,9 @@ function showRegions() {
     return item(`${label}: marked on ${numberOf(instance)} `, remove);
   });
   document.getElementById("region-lines").replaceChildren(...lines);
+  const others = JSON.parse(document.getElementById("others-marks").textContent);
+  const detail = [...others, ...regions.map((region) => ({ ...region, who: "you" }))];
+  document.dispatchEvent(new CustomEvent("falx:marks", { detail }));
 }
 
 // ---- saving: the answer's verdict replaces that on the page, the images stay
@@ -198,6 +211,11 @@ function registerKeys() {
     key: "d",
     does: "Disagree with the label in view, with a reason",
     run: openChooser,
+  });
+  command("mark", {
+    key: "m",
+    does: "Mark the region just measured, in your verdict",
+    run: () => press("mark"),
   });
   command("undo", {
     key: "u",

@@ -62,6 +62,14 @@ def test_a_region_and_a_slice_are_marked_where_the_reader_is(page: Page) -> None
     expect(told).to_contain_text("subdural: absent on 2")
     expect(told).to_contain_text("epidural: marked on 4")
     expect(page.get_by_label("This slice, subdural")).to_have_value("absent")
+    expect(page.locator(".marks ellipse")).to_have_count(0)
+    page.keyboard.press("End")
+    page.keyboard.press("Home")
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    expect(page.locator(".viewport:first-child .marks text")).to_have_text("epidural (you)")
+    ellipse = page.locator(".viewport:first-child .marks ellipse")
+    assert [ellipse.get_attribute(name) for name in ("cx", "rx")] == ["25", "15"]
     assert Axe().run(page).response["violations"] == []
 
 

@@ -15,13 +15,15 @@ from browser_clinic import open_demo_study
 from live_clinic import LiveClinic
 from model.windowing import DISPLAY_PRESETS, Window, grey_lookup
 
+MODULE = """(name) =>
+    import(new URL(`viewer/${name}.js`, document.querySelector("script[src$='review.js']").src))"""
 BASE64 = "bytes => btoa(Array.from(new Uint8Array(bytes), b => String.fromCharCode(b)).join(''))"
 HU_OF_A_SLICE = f"""async (slice) => {{
-    const {{ fetchHu }} = await import("/static/viewer/slice_store.js");
+    const {{ fetchHu }} = await ({MODULE})("slice_store");
     return ({BASE64})((await fetchHu(slice)).buffer);
 }}"""
 GREY_OF_EVERY_HU = f"""async ([window, inverted]) => {{
-    const {{ greyTable }} = await import("/static/viewer/windowing.js");
+    const {{ greyTable }} = await ({MODULE})("windowing");
     return ({BASE64})(Uint8Array.from(greyTable(window, inverted), (colour) => colour & 255));
 }}"""
 CANVAS = f"""() => {{
@@ -61,6 +63,14 @@ def stored(clinic: LiveClinic, one: dict[str, Any]) -> NDArray[np.int16]:
 
 def decoded(text: str, dtype: str) -> NDArray[Any]:
     return np.frombuffer(base64.b64decode(text), dtype)
+
+
+def go_along_the_strip(page: Page, position: int) -> None:
+    """Click on the slice at `position` in the strip."""
+    box = page.locator("#strip").bounding_box()
+    assert box is not None
+    share = (position + 0.5) / len(slices_of(page))
+    page.locator("#strip").click(position={"x": share * box["width"], "y": 20})
 
 
 def center_of(page: Page) -> tuple[float, float]:
@@ -118,9 +128,13 @@ def test_keys_and_wheel_move_and_the_address_follows(study: Page) -> None:
 
     expect(number).to_have_text("6")
     expect(study).to_have_url(re.compile("slice=6"))
-    expect(study.locator("#strip .here")).to_have_count(1)
-    study.locator("[data-slice='9']").click()
+    expect(study.locator("#strip-here rect")).to_have_attribute("x", "5")
+    go_along_the_strip(study, 9)
     expect(number).to_have_text("10")
+    study.keyboard.press("ArrowLeft")
+    expect(number).to_have_text("9")
+    told = study.get_by_role("slider", name="Slice").get_attribute("aria-valuetext") or ""
+    assert re.fullmatch(r"9 of \d+, any (< |> )?\d+ %", told)
 
 
 def test_the_value_under_the_pointer_stays_under_it_while_zooming(
@@ -215,14 +229,46 @@ def test_what_cannot_be_fetched_is_said_and_the_picture_stays(page: Page) -> Non
     expect(page.locator(".frame canvas").first).to_be_hidden()
 
     page.unroute(re.compile("/instances/.*/hu$"))
-    go_to_lowest(page)
+    page.get_by_role("button", name="Fetch it again").click()
     expect(sentence).to_be_hidden()
+    expect(page.locator(".frame:not(.waiting) canvas").first).to_be_visible()
+    expect(page.get_by_role("button", name="Fetch it again")).to_be_hidden()
+
+
+def test_measurements_stay_with_their_slice_and_survive_a_reload(study: Page) -> None:
+    x, y = center_of(study)
+    study.keyboard.press("l")
+    drag(study, (x, y), (x + 90, y + 20))
+    study.keyboard.press("ArrowDown")
+    study.keyboard.press("r")
+    drag(study, (x, y), (x + 60, y + 60))
+    lines = study.locator("#measured li")
+    expect(lines).to_have_count(2)
+    told = lines.all_text_contents()
+    assert told[0].startswith("Slice 1:")
+    assert told[1].startswith("Slice 2:")
+
+    study.reload()
+    go_to_lowest(study)
+
+    assert lines.all_text_contents() == told
+    expect(study.locator(".viewport:first-child .shapes line")).to_have_count(1)
+    study.get_by_role("button", name="Show Slice 2").click()
+    expect(study.locator(".viewport:first-child .shapes ellipse")).to_have_count(1)
+    study.get_by_role("button", name="Remove Slice 2").click()
+    expect(study.locator(".shapes ellipse")).to_have_count(0)
+    study.keyboard.press("Home")
+    study.keyboard.press("Delete")
+    expect(study.locator("#measured")).to_be_hidden()
+    study.reload()
+    go_to_lowest(study)
+    expect(study.locator(".shapes line")).to_have_count(0)
 
 
 def test_only_what_the_budget_allows_is_kept_nearest_first(study: Page) -> None:
     held = study.evaluate(
         """async (slices) => {
-            const { SliceStore } = await import("/static/viewer/slice_store.js");
+            const { SliceStore } = await (MODULE)("slice_store");
             const budget = 5 * slices[0].rows * slices[0].columns * 2;
             return new Promise((resolve) => {
                 let left = 5 + 5;
@@ -233,7 +279,7 @@ def test_only_what_the_budget_allows_is_kept_nearest_first(study: Page) -> None:
                 }, budget);
                 store.focus(5);
             });
-        }""",
+        }""".replace("MODULE", MODULE),
         slices_of(study),
     )
 

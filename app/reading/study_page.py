@@ -8,6 +8,7 @@ from app.db.models import Analysis, Instance, Series, Study
 from app.db.session import Database
 from app.jobs import OPEN
 from app.reading.slices import ordered_instances
+from app.reading.strip import Strip, strip_of
 from app.reading.viewer_state import slice_state
 from app.study_state import NOT_ANALYSED
 from model.artifact import BLOOD_MAP
@@ -68,7 +69,7 @@ class StudyPage:
     @property
     def heat_position(self) -> int | None:
         """Where the slice in view stands in the analysis' heat maps."""
-        position: int | None = self.strip[self.position]["heat_position"]
+        position: int | None = self.slices[self.position]["heat_position"]
         return position
 
     @property
@@ -94,16 +95,28 @@ class StudyPage:
         return "Blood map" if shows_blood else "Attention map"
 
     @cached_property
-    def strip(self) -> list[dict[str, Any]]:
+    def slices(self) -> list[dict[str, Any]]:
         """Each slice as the viewer needs it (`slice_state`)."""
         by_instance = {r.instance_id: r for r in self.analysis.slices} if self.analysis else {}
         return [slice_state(one, by_instance.get(one.id)) for one in self.instances]
 
     @property
+    def probabilities(self) -> list[float | None]:
+        """Of the label in view, slice by slice; None for a slice that was not analysed."""
+        told = (one["probabilities"] for one in self.slices)
+        return [known[self.label] if known else None for known in told]
+
+    @cached_property
+    def strip(self) -> Strip:
+        """The label in view along the series."""
+        alert = self.finding.alert
+        return strip_of(self.probabilities, alert["threshold"] if alert else 1.0)
+
+    @property
     def viewer(self) -> dict[str, Any]:
         """All that the viewer needs of the page, as JSON."""
         return {
-            "slices": self.strip,
+            "slices": self.slices,
             "position": self.position,
             "tilt_degrees": round(self.geometry.tilt_degrees, 1) if self.geometry else 0,
             "label": self.label,

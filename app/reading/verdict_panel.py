@@ -9,6 +9,7 @@ from typing import Any
 from app.auth import SessionUser
 from app.db.models import Instance, Review
 from app.forms import ReviewForm
+from app.reading.marks import Mark, marks_of, own_marks
 from app.reading.study_page import StudyPage
 from app.verdicts.agreement import Agreement, agreement, between, with_model
 from app.verdicts.record import (
@@ -52,6 +53,10 @@ class VerdictPanel:
     disagreements: list[str]
     agreements: list[tuple[str, Agreement]]
     """Who with whom, over the labels of this series."""
+    others_marks: list[Mark]
+    """Regions that other readers marked, in verdicts that count."""
+    own_marks: list[Mark]
+    """Regions in the form."""
 
 
 def verdict_panel(
@@ -83,6 +88,8 @@ def verdict_panel(
         may_adjudicate=may_adjudicate(here, user.id, user.role),
         disagreements=here.disagreements,
         agreements=_agreements(here),
+        others_marks=marks_of(_counting(here), numbers.keys(), besides=user.id),
+        own_marks=own_marks(_form_regions(filled)),
     )
 
 
@@ -156,9 +163,16 @@ def _form_lines(form: ReviewForm, numbers: Mapping[str, int]) -> list[str]:
         return []
 
 
+def _form_regions(form: ReviewForm) -> list[dict[str, Any]]:
+    try:
+        return form.statement().regions
+    except StatementError:
+        return []
+
+
 def _entries(shown: Sequence[Review], here: Standing, numbers: Mapping[str, int]) -> list[Entry]:
     holding = {row.id for row in in_force(shown)}
-    counting = {row.id for row in (*here.readers, here.adjudication) if row}
+    counting = {row.id for row in _counting(here)}
     taken_back = {row.withdraws for row in shown if row.withdraws}
 
     def word(row: Review) -> str:
@@ -176,6 +190,10 @@ def _entries(shown: Sequence[Review], here: Standing, numbers: Mapping[str, int]
         )
         for row in reversed(shown)
     ]
+
+
+def _counting(here: Standing) -> list[Review]:
+    return [row for row in (*here.readers, here.adjudication) if row]
 
 
 def _agreements(here: Standing) -> list[tuple[str, Agreement]]:

@@ -1,8 +1,10 @@
 """Slices into a series: their order along the head, their distances, and what is odd about them."""
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Protocol
 
 import numpy as np
@@ -105,12 +107,19 @@ def position_along_normal_mm(placement: SlicePlacement) -> float:
     """
     if placement.position_mm is None or placement.orientation is None:
         return math.nan
-    axes = np.array(placement.orientation, np.float64)
+    normal = _normal_upward(tuple(placement.orientation))
+    return math.nan if normal is None else sum(map(operator.mul, normal, placement.position_mm))
+
+
+@lru_cache(maxsize=64)
+def _normal_upward(orientation: tuple[float, ...]) -> tuple[float, ...] | None:
+    """Return the unit normal upward, which a series' slices share; None if there is none."""
+    axes = np.array(orientation, np.float64)
     normal = np.cross(axes[:3], axes[3:])
     length = float(np.linalg.norm(normal))
     if length < _LEAST_NORMAL:
-        return math.nan
-    return float(_upward(normal / length) @ np.array(placement.position_mm, np.float64))
+        return None
+    return tuple(_upward(normal / length).tolist())
 
 
 def _count(n_slices: int) -> str:

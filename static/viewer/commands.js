@@ -46,11 +46,11 @@ export function registerCommands(viewer) {
   const others = {
     heat: ["h", "Show or hide the map", () => toggleHeat(viewer)],
     invert: ["i", "Invert grey levels", () => viewer.invert()],
+    window: ["w", "Change the window with a finger", () => viewer.use("window")],
     length: ["l", "Measure a length in mm", () => viewer.use("length")],
     region: ["r", "Mean HU in a region", () => viewer.use("region")],
-    erase: ["Delete", "Remove the slice's last measurement", () => {
-      viewer.measurements = viewer.measurements.slice(0, -1);
-    }],
+    erase: ["Delete", "Remove the slice's last measurement", () => viewer.removeLastMeasurement()],
+    "fetch-again": ["g", "Fetch a slice again that could not be fetched", () => viewer.fetchAgain()],
     fit: ["c", "Centre and fit the image", () => viewer.fit()],
     "full-screen": ["f", "Full screen", () => toggleFullScreen(viewer.section)],
   };

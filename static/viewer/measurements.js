@@ -1,9 +1,6 @@
-// Lengths in mm and regions in HU: what they are, their figures and their shapes.
+// Lengths in mm and regions in HU: what they are, and their figures.
 
-import { aspect, distance, pixelArea } from "./geometry.js";
-
-const SVG = "http://www.w3.org/2000/svg";
-const TEXT_PIXELS = 13;
+import { distance, pixelArea } from "./geometry.js";
 
 /** Mean and standard deviation in HU of the pixels whose centre lies in the box's ellipse. */
 function ellipseStatistics(hu, columns, { x0, y0, x1, y1 }) {
@@ -46,29 +43,4 @@ export function regionOf(slice, hu, from, to) {
     kind: "region", box, mean, sd, area_mm2,
     text: `${mean.toFixed(1)} ± ${sd.toFixed(1)} HU, ${size}`,
   };
-}
-
-function shape(name, attributes) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
-}
-
-/** SVG shapes of a measurement in units of the slice; `scale` is screen pixels a unit. */
-export function shapesOf(measurement, slice, scale) {
-  const high = aspect(slice);
-  const label = (x, y) => {
-    const text = shape("text", { x: x + 6 / scale, y, "font-size": TEXT_PIXELS / scale });
-    text.textContent = measurement.text;
-    return text;
-  };
-  if (measurement.kind === "length") {
-    const { from, to } = measurement;
-    const ends = { x1: from.x, y1: from.y * high, x2: to.x, y2: to.y * high };
-    return [shape("line", ends), label(to.x, to.y * high)];
-  }
-  const { x0, y0, x1, y1 } = measurement.box;
-  const [cx, cy] = [(x0 + x1) / 2, ((y0 + y1) / 2) * high];
-  const ellipse = shape("ellipse", { cx, cy, rx: (x1 - x0) / 2, ry: ((y1 - y0) / 2) * high });
-  return [ellipse, label(x1, cy)];
 }

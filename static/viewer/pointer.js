@@ -1,7 +1,8 @@
 // Mouse, pen and fingers on a frame.
 //
 // Left drag: window (or the tool in hand); middle, or with Shift: pan; right: zoom; wheel: slices,
-// with Ctrl: zoom. One finger: slices, or the tool in hand; two: zoom and pan. Double click: fit.
+// with Ctrl: zoom. One finger: slices, or the tool in hand (one of them is the window); two: zoom and
+// pan. Double click: fit.
 
 import { extent, visibleRegion } from "./geometry.js";
 
@@ -27,7 +28,7 @@ function windowDrag(viewport, viewer, start) {
 
 function panDrag(viewport, viewer, start) {
   const { view, slice } = viewer;
-  const { scale } = visibleRegion(slice, view, viewport.frame.getBoundingClientRect());
+  const { scale } = visibleRegion(slice, view, viewport.size);
   const whole = extent(slice);
   return (event) => {
     const x = view.x - (event.clientX - start.clientX) / (scale * whole.width);
@@ -52,18 +53,21 @@ function scrollDrag(viewport, viewer, start) {
 }
 
 function measureDrag(viewport, viewer, start) {
-  const { slice, view, measurements } = viewer;
+  const { slice, view } = viewer;
   const from = viewport.pointAt(start, slice, view);
   let measured = null;
   const move = (event) => {
     if (!from || viewer.slice !== slice) return;
     measured = viewer.measure(from, viewport.pointAt(event, slice, view, false));
-    viewer.measurements = measured ? [...measurements, measured] : measurements;
+    viewer.sketch(measured);
   };
   move.end = () => {
-    if (measured?.kind === "region") tellRegion(measured, slice, viewer.state.position);
-    if (measured) viewer.use(viewer.tool); // done: the tool is put down
+    if (!measured || viewer.slice !== slice) return viewer.sketch(null);
+    viewer.addMeasurement(measured);
+    if (measured.kind === "region") tellRegion(measured, slice, viewer.state.position);
+    viewer.use(viewer.tool); // done: the tool is put down
   };
+  move.cancel = () => viewer.sketch(null);
   return move;
 }
 
@@ -75,8 +79,8 @@ function tellRegion({ box, mean, sd, area_mm2 }, { instance }, position) {
 function dragOf(event, viewer) {
   if (event.button === 2) return zoomDrag;
   if (event.button === 1 || event.shiftKey) return panDrag;
-  if (viewer.tool !== "window") return measureDrag;
-  return event.pointerType === "touch" ? scrollDrag : windowDrag;
+  if (viewer.tool === "length" || viewer.tool === "region") return measureDrag;
+  return event.pointerType === "touch" && viewer.tool !== "window" ? scrollDrag : windowDrag;
 }
 
 const middle = ([one, other]) => ({
@@ -101,12 +105,16 @@ function listenToDrags(viewport, viewer) {
   const down = new Map(); // pointer id -> its latest event
   let drag = null;
   frame.addEventListener("pointerdown", (event) => {
+    if (event.target.closest("button")) return;
     event.preventDefault();
     document.activeElement?.blur?.(); // keys go to the picture again, as a click elsewhere does
     frame.setPointerCapture(event.pointerId);
     down.set(event.pointerId, event);
     if (down.size === 1) drag = dragOf(event, viewer)(viewport, viewer, event);
-    if (down.size === 2) drag = pinch(viewport, viewer, down);
+    if (down.size === 2) {
+      drag?.cancel?.();
+      drag = pinch(viewport, viewer, down);
+    }
   });
   frame.addEventListener("pointermove", (event) => {
     if (!down.has(event.pointerId)) return viewer.pointTo(viewport, event);
@@ -115,7 +123,8 @@ function listenToDrags(viewport, viewer) {
   });
   const up = (event) => {
     if (!down.delete(event.pointerId)) return;
-    drag?.end?.();
+    if (event.type === "pointerup") drag?.end?.();
+    else drag?.cancel?.();
     drag = null;
   };
   frame.addEventListener("pointerup", up);

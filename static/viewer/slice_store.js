@@ -8,7 +8,7 @@ const BYTES_A_PIXEL = 2;
 /** One slice's HU, Int16Array[rows * columns], row after row. */
 export async function fetchHu(slice) {
   const answer = await fetch(`/instances/${slice.instance}/hu`);
-  if (answer.redirected) throw new Error("you are no longer logged in");
+  if (answer.redirected) throw new Error("you are no longer logged in (log in in another tab)");
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
   const bytes = await answer.arrayBuffer();
   if (bytes.byteLength !== slice.rows * slice.columns * BYTES_A_PIXEL) {

@@ -1,6 +1,12 @@
-// What is written in the corners of the picture.
+// What is written in the corners of the picture, and how a probability is put into words.
 
 const TILT_DEGREES = 1;
+
+/** A probability as the server's pages write it (`percent` in app/presentation.py). */
+export function percent(probability) {
+  if (probability < 0.01) return "< 1 %";
+  return probability > 0.99 ? "> 99 %" : `${Math.round(probability * 100)} %`;
+}
 
 /** Slice, position, thickness, zoom, tilt: a line each. */
 export function cornerText({ state, slice, view }) {

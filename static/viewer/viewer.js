@@ -1,9 +1,11 @@
-// What is in view: slice, windows, zoom, layout and measurements; draws it once a frame.
+// What is in view: slice, windows, zoom, layout, measurements and marks; draws it once a frame.
 //
 // Each change of slice is told to the page: CustomEvent("falx:slice", {detail: {position, instance}}).
+// Each change of the measurements is, too: Event("falx:measured").
 
 import { FITTED } from "./geometry.js";
 import { HeatMap } from "./heat.js";
+import { MeasurementStore } from "./measurement_store.js";
 import { lengthOf, regionOf } from "./measurements.js";
 import { SliceStore } from "./slice_store.js";
 import { cornerText, readout } from "./texts.js";
@@ -15,7 +17,9 @@ const LEAST_ZOOM = 0.5;
 export class Viewer {
   #scheduled = false;
   #cursor = null; // {viewport, event} while the pointer is over a frame
-  #measurements = new Map(); // instance -> measurements, in this page only
+  #marks = []; // regions of all slices, as app/reading/marks.py makes them
+  #draft = null; // the measurement that is being drawn
+  #changes = 0; // of all that is drawn over the slice
 
   /** `presets` are the display windows by name; `state` is what the page says of the series. */
   constructor(section, state, presets) {
@@ -27,10 +31,15 @@ export class Viewer {
     );
     this.heat = new HeatMap(this.viewports[0].heat, state);
     this.store = new SliceStore(state.slices, (slice) => slice === this.slice && this.draw());
+    this.measured = new MeasurementStore(section.dataset.keeps);
     this.view = FITTED;
     this.inverted = false;
-    this.tool = "window";
-    const resized = new ResizeObserver(() => this.draw());
+    this.tool = "";
+    // At once: the frame must not be seen in its new size with what fitted the old one.
+    const resized = new ResizeObserver(() => {
+      for (const viewport of this.viewports) viewport.measureFrame();
+      this.#draw();
+    });
     for (const { frame } of this.viewports) resized.observe(frame);
   }
 
@@ -59,10 +68,19 @@ export class Viewer {
 
   /** The page's state has changed: a result has come, or more slices. */
   update(state) {
-    this.state = { ...state, position: this.state.position };
+    // New slices may lie below the one in view, which stays.
+    const { instance } = this.slice;
+    const position = state.slices.findIndex((slice) => slice.instance === instance);
+    this.state = { ...state, position: Math.max(0, position) };
     this.store.slices = state.slices;
     this.heat.update(state);
     this.show(this.state.position);
+  }
+
+  /** Ask once more for what could not be fetched. */
+  fetchAgain() {
+    this.store.focus(this.state.position);
+    this.draw();
   }
 
   /** All three windows side by side, as they were at first. */
@@ -120,9 +138,9 @@ export class Viewer {
     this.draw();
   }
 
-  /** Take up a tool, or put it down: then drags change the window again. */
+  /** Take up a tool (window, length, region), or put it down. */
   use(tool) {
-    this.tool = this.tool === tool ? "window" : tool;
+    this.tool = this.tool === tool ? "" : tool;
     this.draw();
   }
 
@@ -135,14 +153,52 @@ export class Viewer {
       : regionOf(this.slice, hu, from, to);
   }
 
-  /** The measurements of the slice in view. */
-  get measurements() {
-    return this.#measurements.get(this.slice.instance) ?? [];
+  /** Show a measurement that is not finished; null: none. */
+  sketch(measurement) {
+    this.#draft = measurement;
+    this.#drawOver();
   }
 
-  set measurements(all) {
-    this.#measurements.set(this.slice.instance, all);
+  addMeasurement(measurement) {
+    this.#draft = null;
+    this.#keepMeasurements(this.slice, [...this.measured.of(this.slice), measurement]);
+  }
+
+  removeMeasurement(slice, measurement) {
+    const left = this.measured.of(slice).filter((one) => one !== measurement);
+    this.#keepMeasurements(slice, left);
+  }
+
+  /** Remove what was measured last on the slice in view. */
+  removeLastMeasurement() {
+    this.#keepMeasurements(this.slice, this.measured.of(this.slice).slice(0, -1));
+  }
+
+  #keepMeasurements(slice, measurements) {
+    this.measured.keep(slice, measurements);
+    this.#drawOver();
+    document.dispatchEvent(new Event("falx:measured"));
+  }
+
+  set marks(all) {
+    this.#marks = all;
+    this.#drawOver();
+  }
+
+  #drawOver() {
+    this.#changes += 1;
     this.draw();
+  }
+
+  /** What lies over the slice in view; `changes` tells whether it is still the same. */
+  get #over() {
+    const { slice } = this;
+    const measured = this.measured.of(slice);
+    return {
+      measurements: this.#draft ? [...measured, this.#draft] : measured,
+      marks: this.#marks.filter(({ instance }) => instance === slice.instance),
+      changes: this.#changes,
+    };
   }
 
   pointTo(viewport, event) {
@@ -161,20 +217,20 @@ export class Viewer {
   }
 
   #draw() {
-    const { slice, view, inverted, measurements } = this;
+    const { slice, view, inverted } = this;
+    const over = this.#over;
     const hu = this.store.get(slice);
     const problem = this.store.problem(slice);
     for (const viewport of this.viewports) {
       if (this.single && viewport !== this.viewports[0]) continue;
-      viewport.show(slice, hu, { view, inverted, measurements });
+      viewport.show(slice, hu, { view, inverted, over });
       if (hu) viewport.usePicture(null);
-      else if (problem || viewport.usesPicture) viewport.usePicture(this.#pictureOf(viewport));
-      viewport.tell(this.#sentence(hu, problem));
+      else if (problem) viewport.usePicture(this.#pictureOf(viewport));
+      viewport.tell(this.#sentence(hu, problem), Boolean(problem));
       viewport.write("cursor", readout(viewport, this.#cursor, slice, hu, view));
     }
     this.viewports[0].write("place", cornerText(this));
     this.heat.show(slice);
-    this.section.dataset.tool = this.tool;
     document.dispatchEvent(new CustomEvent("falx:drawn"));
   }
 

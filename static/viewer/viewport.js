@@ -1,7 +1,7 @@
 // One frame: a slice through one window on a canvas, and above it heat map, measurements and texts.
 
 import { aspect, edges, extent, visibleRegion } from "./geometry.js";
-import { shapesOf } from "./measurements.js";
+import { markShapes, measurementShapes } from "./shapes.js";
 import { greyTable, paint } from "./windowing.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -10,6 +10,13 @@ function add(parent, name, className) {
   const made = document.createElement(name);
   made.className = className;
   parent.append(made);
+  return made;
+}
+
+function addShape(name, className, put) {
+  const made = document.createElementNS(SVG, name);
+  made.setAttribute("class", className);
+  put(made);
   return made;
 }
 
@@ -23,23 +30,24 @@ export class Viewport {
   #tableOf = "";
   #painted = "";
   #placed = "";
+  #over = "";
   #image;
 
-  /** `figure` is one of the page's, with the server's picture in it. */
+  /** `figure` is one of the page's. */
   constructor(figure, window) {
     this.figure = figure;
     this.window = window;
     this.frame = figure.querySelector(".frame");
     this.svg = figure.querySelector("svg");
-    this.picture = figure.querySelector(".picture");
+    this.picture = addShape("image", "picture", (made) => this.svg.prepend(made));
+    this.picture.setAttribute("preserveAspectRatio", "none");
     this.heat = figure.querySelector(".heat");
     this.caption = figure.querySelector("figcaption");
     this.canvas = document.createElement("canvas");
-    this.canvas.hidden = true;
     this.frame.prepend(this.canvas);
     this.context = this.canvas.getContext("2d", { alpha: false });
-    this.shapes = this.svg.appendChild(document.createElementNS(SVG, "g"));
-    this.shapes.setAttribute("class", "shapes");
+    this.marks = this.svg.querySelector(".marks");
+    this.shapes = addShape("g", "shapes", (made) => this.marks.before(made));
     this.texts = Object.fromEntries(
       ["place", "cursor", "left", "right", "top", "bottom"].map((name) => [
         name,
@@ -47,12 +55,20 @@ export class Viewport {
       ]),
     );
     this.told = add(this.frame, "p", "problem");
+    this.usePicture(null);
+    this.measureFrame();
+  }
+
+  /** Remember the frame's size; asking for it in each frame would lay out the page each time. */
+  measureFrame() {
+    const { width, height } = this.frame.getBoundingClientRect();
+    this.size = { width, height };
   }
 
   /** The slice point under the pointer, or null outside the slice. */
   pointAt({ clientX, clientY }, slice, view, strict = true) {
     const box = this.frame.getBoundingClientRect();
-    const seen = visibleRegion(slice, view, box);
+    const seen = visibleRegion(slice, view, this.size);
     const x = seen.x + (clientX - box.left) / seen.scale;
     const y = (seen.y + (clientY - box.top) / seen.scale) / aspect(slice);
     const inside = x >= 0 && y >= 0 && x < slice.columns && y < slice.rows;
@@ -60,16 +76,12 @@ export class Viewport {
   }
 
   /** Show the slice; `hu` is undefined while it is on its way or where it cannot come. */
-  show(slice, hu, { view, inverted, measurements }) {
+  show(slice, hu, { view, inverted, over }) {
     if (hu) this.#paintSlice(slice, hu, inverted);
     this.frame.classList.toggle("waiting", !hu);
-    const box = this.frame.getBoundingClientRect();
-    const seen = visibleRegion(slice, view, box);
+    const seen = visibleRegion(slice, view, this.size);
     this.#place(slice, seen);
-    if (measurements.length || this.shapes.firstChild) {
-      const shapes = measurements.flatMap((one) => shapesOf(one, slice, seen.scale));
-      this.shapes.replaceChildren(...shapes);
-    }
+    this.#drawOver(slice, seen.scale, over);
     const { center, width, name } = this.window;
     write(this.caption, `${name} C ${center} W ${width}${inverted ? " inverted" : ""}`);
     const sides = edges(slice) ?? { left: "", right: "", top: "", bottom: "" };
@@ -82,13 +94,9 @@ export class Viewport {
   }
 
   /** Say on the image that it is not what was asked for; "" takes it back. */
-  tell(sentence) {
+  tell(sentence, failed) {
     write(this.told, sentence);
-  }
-
-  /** Whether the server's picture is shown, as it is until the first HU have come. */
-  get usesPicture() {
-    return this.canvas.hidden;
+    this.frame.classList.toggle("failed", failed);
   }
 
   /** The server's picture in place of the canvas, or the canvas again (null). */
@@ -113,6 +121,15 @@ export class Viewport {
     }
     paint(hu, this.#table, new Uint32Array(this.#image.data.buffer));
     this.context.putImageData(this.#image, 0, 0);
+  }
+
+  #drawOver(slice, scale, { measurements, marks, changes }) {
+    const drawn = `${slice.instance} ${scale} ${changes}`;
+    if (this.#over === drawn) return;
+    this.#over = drawn;
+    const shapes = measurements.flatMap((one) => measurementShapes(one, slice, scale));
+    this.shapes.replaceChildren(...shapes);
+    this.marks.replaceChildren(...marks.flatMap((one) => markShapes(one, slice, scale)));
   }
 
   #place(slice, seen) {
