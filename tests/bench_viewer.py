@@ -153,6 +153,7 @@ def opened(browser: Browser, clinic: LiveClinic, study: str) -> Iterator[Page]:
     context.add_init_script(WATCH)
     page = context.new_page()
     page.goto(clinic.address)
+    page.wait_for_load_state("networkidle")  # who reads the list has the viewer's files by then
     page.locator(f"a[href^='{study}']").first.click()
     page.wait_for_function("window.firstImage", timeout=PATIENCE_MS)
     yield page
