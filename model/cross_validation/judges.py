@@ -1,5 +1,6 @@
 """Who judges patients in a run's name: the run itself, or the runs of its recipe's rotations."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,12 +49,23 @@ def judges_of(
         return [trained], {}
     runs = runs_of(rotations)
     facts = facts_of(runs)
+    require_calibrated_by(rotations, facts, run)
+    judges = [replace(one, sets=trained.sets) for one in runs.values()]
+    for one in judges:
+        one.network.series_head = trained.network.series_head
+    return judges, {name: facts[name] for name in ("runs", "rotations")}
+
+
+def require_calibrated_by(rotations: Path, facts: Mapping[str, Any], run: Path) -> None:
+    """See that these runs gave the run on everybody its calibration.
+
+    Raises
+    ------
+    TrainingError
+        They did not.
+    """
     if read_calibration(run).get("rotations") != facts["rotations"]:
         raise TrainingError(
             f"{run} was not calibrated by the runs in {rotations}: run `python -m "
             f"model.cross_validation --recipe {rotations} --give-to {run}` first."
         )
-    judges = [replace(one, sets=trained.sets) for one in runs.values()]
-    for one in judges:
-        one.network.series_head = trained.network.series_head
-    return judges, {name: facts[name] for name in ("runs", "rotations")}

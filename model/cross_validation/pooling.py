@@ -205,23 +205,22 @@ def measure_points(pooled: Pooled, final: Mapping[str, Any], draws: int) -> dict
     slices = {point: predictions.slice_rows(scores) for point, scores in above.items()}
     studies = {point: predictions.study_rows(scores) for point, scores in above.items()}
     counts = draw_counts(int(slices[POINTS[0]].owners.max()) + 1, draws)
-
-    def at_points(figure: Callable[[int, str], dict[str, Any]]) -> dict[str, Any]:
-        return {
-            label: {point: figure(i, point) for point in POINTS} for i, label in enumerate(LABELS)
-        }
-
     return {
-        "thresholds": at_points(
+        "thresholds": _at_points(
             lambda i, point: {
                 **measure_threshold(0.0, slices[point].label(i), studies[point].label(i), counts),
                 "threshold": final[LABELS[i]][point],
             }
         ),
-        "confusion": at_points(
+        "confusion": _at_points(
             lambda i, point: {
                 "slices": confusion(slices[point].label(i), 0.0),
                 "studies": confusion(studies[point].label(i), 0.0),
             }
         ),
     }
+
+
+def _at_points(figure: Callable[[int, str], dict[str, Any]]) -> dict[str, Any]:
+    """Label to point to the figure of the label's number and the point."""
+    return {label: {point: figure(i, point) for point in POINTS} for i, label in enumerate(LABELS)}
