@@ -49,11 +49,11 @@ def refuse(services: Services, read: ReadStudy) -> None:
         refresh_study(session, read.study)
 
 
-def turn_on(services: Services, **settings: bool) -> None:
+def turn_on(services: Services, *, image_first: bool = False, second_reader: bool = False) -> None:
     with services.database.write() as session:
         user = session.scalars(select(User.id)).first()
         assert user
-        choose(session, SiteSettings(**settings), user)
+        choose(session, SiteSettings(image_first, second_reader), user)
 
 
 def test_the_report_has_patient_findings_and_model(reader: FlaskClient, read: ReadStudy) -> None:

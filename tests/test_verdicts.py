@@ -59,9 +59,11 @@ def reviewed(services: Services, read: ReadStudy) -> bool:
         return session.get_one(Study, read.study).reviewed_at is not None
 
 
-def turn_on(services: Services, **settings: bool) -> list[str]:
+def turn_on(
+    services: Services, *, image_first: bool = False, second_reader: bool = False
+) -> list[str]:
     with services.database.write() as session:
-        return choose(session, SiteSettings(**settings), "rita")
+        return choose(session, SiteSettings(image_first, second_reader), "rita")
 
 
 def test_of_each_reader_the_newest_counts_until_it_is_withdrawn(
