@@ -207,12 +207,12 @@ def test_a_damaged_deflated_stream_is_refused() -> None:
 @pytest.mark.parametrize("build", BOMBS.values(), ids=BOMBS)
 def test_bombs_are_scanned_in_linear_time(build: Callable[[], bytes]) -> None:
     data = build()
-    started = time.perf_counter()
+    started = time.process_time()
 
     with contextlib.suppress(InputRefusedError):
         scan(data)
 
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @given(st.binary(max_size=400))
