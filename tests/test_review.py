@@ -104,7 +104,7 @@ def test_slices_are_in_anatomical_order(reader: FlaskClient, study_id: str) -> N
     assert [entry["heat_position"] for entry in data["slices"]] == list(range(9))
 
 
-def test_a_window_is_a_picture_that_the_browser_keeps(
+def test_a_window_is_a_picture_that_the_browser_asks_for_again(
     reader: FlaskClient, services: Services, study_id: str
 ) -> None:
     with services.database.read() as session:
@@ -117,7 +117,7 @@ def test_a_window_is_a_picture_that_the_browser_keeps(
 
     with Image.open(io.BytesIO(answer.data)) as picture:
         assert (picture.mode, picture.size) == ("L", (256, 256))
-    assert "immutable" in answer.headers["Cache-Control"]
+    assert "no-cache" in answer.headers["Cache-Control"]
     assert (again.status_code, again.data) == (304, b"")
 
 
