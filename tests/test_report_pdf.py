@@ -14,7 +14,8 @@ from app.audit.log import REPORT_DOWNLOADED
 from app.db.audit import AuditEvent
 from app.db.models import Analysis, Instance, SliceResult, User, random_id
 from app.reports.pdf.text import markup
-from app.reports.report import MOST_PICTURES, Picture
+from app.reports.report import MOST_PICTURES
+from app.reports.shown_slices import Picture
 from app.services import Services
 from app.site import SiteSettings, choose
 from app.storage import HEAT, HU

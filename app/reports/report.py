@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Final
 
 from sqlalchemy.orm import selectinload
 
 from app.auth import SessionUser
-from app.db.models import Analysis, Instance, Review, SliceResult, Study, now
+from app.db.models import Analysis, Review, Study, now
 from app.jobs import OPEN
-from app.presentation import moment, percent
+from app.presentation import moment
 from app.reading.study_page import StudyPage, study_page
 from app.reading.verdict_panel import region_lines, slice_lines
+from app.reports.shown_slices import Picture, flagged_labels, left_out, pictures_of
 from app.services import Services
 from app.study_state import latest_analyses, load_study
 from app.verdicts.record import (
@@ -26,7 +26,6 @@ from app.verdicts.record import (
     standing,
 )
 from model.artifact import ModelCard
-from model.finding import FLAGGED
 from model.labels import LABELS
 
 MOST_PICTURES: Final = 6
@@ -44,32 +43,6 @@ OTHERS_HIDDEN: Final = "Another reader has decided. You see how once you have de
 
 class FindingHiddenError(Exception):
     """The site reads the image first, and this reader has not."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A slice that is shown, and why; `number` from 1, the lowest slice."""
-
-    instance: Instance
-    number: int
-    caption: str
-    heat_position: int
-    """Where the slice stands in the analysis' heat maps."""
-    heat_label: str
-    """Whose map is shown: of the labels in the caption the most probable."""
-
-    @property
-    def side(self) -> str:
-        """Which side of the patient the picture's left edge is; empty if the file does not say."""
-        x = self.instance.orientation[0] if self.instance.orientation else 0.0
-        # Along a row x grows towards the patient's left (DICOM PS3.3 C.7.6.2.1.1).
-        return f" (left edge: {'R' if x > 0 else 'L'})" if x else ""
-
-    @property
-    def height(self) -> float:
-        """The slice's height in its pixels' widths, so that the patient is not distorted."""
-        spacing = self.instance.pixel_spacing_mm
-        return self.instance.rows * (spacing[0] / spacing[1] if spacing else 1.0)
 
 
 @dataclass(frozen=True)
@@ -193,7 +166,7 @@ def _series(
     others_hidden: bool,
 ) -> SeriesReport:
     here = standing(shown, page.series.id if page.series else None)
-    suspicious = _pictures(page)
+    suspicious = pictures_of(page)
     most = min(room, MOST_PICTURES)
     description = page.series.series_description if page.series else ""
     return SeriesReport(
@@ -202,9 +175,9 @@ def _series(
         not_analysed="" if page.analysed else _why_not(page),
         measured_on=_measured_on(page, card),
         warnings=[*_outdated(page), *page.warnings],
-        pictures_title="Flagged slices" if _flagged(page) else "Most suspicious slice",
+        pictures_title="Flagged slices" if flagged_labels(page) else "Most suspicious slice",
         pictures=suspicious[:most],
-        pictures_left=_left(suspicious[most:]),
+        pictures_left=left_out(suspicious[most:]),
         opinions=_opinions(page, here),
         notes=list(_notes(here, others_hidden=others_hidden)),
     )
@@ -238,63 +211,6 @@ def _measured_on(page: StudyPage, card: ModelCard) -> str:
     if page.analysis is None or page.analysis.model_sha256 == card.sha256:
         return card.thresholds_measured_on
     return "what the card of that model says: this site serves another one now"
-
-
-def _flagged(page: StudyPage) -> list[str]:
-    return [finding.label for finding in page.findings if finding.state == FLAGGED]
-
-
-def _pictures(page: StudyPage) -> list[Picture]:
-    """The flagged slices, the highest of each flagged label first; else the most suspicious one."""
-    if page.analysis is None or not page.analysed:
-        return []
-    places = {one.id: at for at, one in enumerate(page.instances)}
-    slices = [result for result in page.analysis.slices if result.instance_id in places]
-    flagged = _flagged(page)
-    chosen = _chosen(slices, flagged, page.analysis)
-    return [_picture(page, places[one.instance_id], one, flagged or [LABELS[0]]) for one in chosen]
-
-
-def _picture(page: StudyPage, at: int, result: SliceResult, labels: Sequence[str]) -> Picture:
-    told = (f"{label} {percent(result.probabilities[label])}" for label in labels)
-    return Picture(
-        instance=page.instances[at],
-        number=at + 1,
-        caption=", ".join(told),
-        heat_position=result.position,
-        heat_label=max(labels, key=lambda label: result.probabilities[label]),
-    )
-
-
-def _left(pictures: Sequence[Picture]) -> str:
-    """The slices that find no room, as one line; neighbours as a range."""
-    if not pictures:
-        return ""
-    numbers = sorted(picture.number for picture in pictures)
-    runs = [[n for _, n in run] for _, run in groupby(enumerate(numbers), lambda at: at[1] - at[0])]
-    told = [str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs]
-    return f"Flagged, too, and not shown here: slices {', '.join(told)}."
-
-
-def _chosen(
-    slices: Sequence[SliceResult], flagged: Sequence[str], analysis: Analysis
-) -> list[SliceResult]:
-    def highest(label: str) -> SliceResult:
-        return max(slices, key=lambda result: result.probabilities[label])
-
-    def reaches(result: SliceResult, label: str) -> bool:
-        threshold: float = analysis.thresholds[label]["alert"]["threshold"]
-        return result.probabilities[label] >= threshold
-
-    if not slices:
-        return []
-    if not flagged:
-        return [highest(LABELS[0])]
-    others = [one for one in slices if any(reaches(one, label) for label in flagged)]
-    others.sort(key=lambda one: max(one.probabilities[label] for label in flagged), reverse=True)
-    # Several labels may be highest on the same slice; it is shown once, at its first place.
-    ranked = {one.position: one for one in [*map(highest, flagged), *others]}
-    return list(ranked.values())
 
 
 def _opinions(page: StudyPage, here: Standing) -> list[Opinion]:

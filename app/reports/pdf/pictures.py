@@ -9,7 +9,8 @@ from PIL import Image
 
 from app.db.models import Analysis
 from app.render import full_heat, heat_png, window_png
-from app.reports.report import WINDOWS, Picture, SeriesReport
+from app.reports.report import WINDOWS, SeriesReport
+from app.reports.shown_slices import Picture
 from app.storage import HEAT, HU, Storage, StorageError
 from model.labels import LABELS
 from model.windowing import BRAIN, DISPLAY_PRESETS
