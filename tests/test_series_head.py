@@ -13,6 +13,7 @@ from model.architecture.series_head import (
     FittedHead,
     SeriesHead,
     attach_series_head,
+    averaging_head,
     neighbour_average,
     places,
     read_series_head,
@@ -183,3 +184,9 @@ def test_a_damaged_file_is_told(tmp_path: Path, content: bytes) -> None:
 
     with pytest.raises(TrainingError, match=r"series_head\.pt is no series head"):
         read_series_head(tmp_path / SERIES_HEAD_FILE)
+
+
+def test_two_heads_that_average_alike_are_alike() -> None:
+    first, second = (averaging_head(4, 4.5, [0.1] * 6).state_dict() for _ in range(2))
+
+    assert all(torch.equal(first[name], second[name]) for name in first)

@@ -199,6 +199,8 @@ class FittedHead:
 def averaging_head(embedding_size: int, width_mm: float, offset: Sequence[float]) -> SeriesHead:
     """A head that averages over neighbours and adds an offset a label, and corrects nothing."""
     head = SeriesHead(embedding_size, hidden=1)
+    for unused in head.parameters():
+        torch.nn.init.zeros_(unused)  # by chance, the same head would never have the same digest
     head.blend.zero_()
     head.width_mm.fill_(width_mm)
     head.offset.copy_(torch.tensor(offset))
