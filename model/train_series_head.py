@@ -20,7 +20,8 @@ from model.labels import LABELS
 from model.system.device import device_named
 from model.system.files import write_atomically
 from model.system.options import add_machine, add_run
-from model.training.series_fitting import Fitting, encoded_series, fit_series_head
+from model.training.encoded_series import encoded_series
+from model.training.series_fitting import Fitting, fit_series_head
 from model.training.trained import load_trained
 
 

@@ -11,14 +11,8 @@ from model import train_series_head
 from model.architecture.series_head import SERIES_HEAD_FILE, FittedHead, SeriesHead, describe
 from model.errors import TrainingError
 from model.labels import LABELS
-from model.training.series_fitting import (
-    EncodedSeries,
-    Fitting,
-    choose,
-    deal_patients,
-    encoded_series,
-    fit_series_head,
-)
+from model.training.encoded_series import EncodedSeries, deal_patients, encoded_series
+from model.training.series_fitting import Fitting, choose, fit_series_head
 from model.training.trained import load_trained
 from prediction_factory import some_predictions
 from run_factory import write_runs

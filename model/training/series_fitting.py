@@ -14,83 +14,14 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 
 from model.architecture.series_head import FittedHead, SeriesHead, neighbour_average
-from model.errors import TrainingError
-from model.evaluation.predictions import Predictions
 from model.labels import LABELS, METRIC_WEIGHTS
+from model.training.encoded_series import EncodedSeries, deal_patients
 
 BLENDS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 WIDTHS_MM: Final = (0.0, 3.0, 4.5, 6.0)
 """To average over: at 5 mm, each neighbour weighs 0, 0.25, 0.54 or 0.71 of the slice itself."""
 _LEAST_POSITIVE: Final = 3
 """Patients with a label, so that each of three folds can have one."""
-
-
-@dataclass(frozen=True)
-class EncodedSeries:
-    """One series of S slices as the encoder sees it, in order along the head.
-
-    Parameters
-    ----------
-    embeddings, logits, z_mm
-        float16[S, D], float32[S, 6] and float32[S].
-    targets
-        float32[S, 6], 0 or 1.
-    patient
-        Whose it is.
-    """
-
-    embeddings: Tensor
-    logits: Tensor
-    z_mm: Tensor
-    targets: Tensor
-    patient: str
-
-    def inputs(self, device: str) -> tuple[Tensor, Tensor, Tensor]:
-        """Embeddings in single precision, logits and positions."""
-        return self.embeddings.to(device).float(), self.logits.to(device), self.z_mm.to(device)
-
-
-def encoded_series(predictions: Predictions) -> list[EncodedSeries]:
-    """Take predictions apart into series.
-
-    Raises
-    ------
-    TrainingError
-        They have no embeddings, or some are no finite numbers.
-    """
-    if predictions.embeddings is None:
-        raise TrainingError("A series head needs the slices' embeddings.")
-    if not (np.isfinite(predictions.embeddings).all() and np.isfinite(predictions.logits).all()):
-        raise TrainingError(
-            "Some embeddings of the tune patients are no finite numbers: the encoder's weights are "
-            "damaged or diverged; train it again."
-        )
-    frame = predictions.frame
-    z_mm = frame["z_mm"].to_numpy(np.float32)
-    targets = predictions.targets.astype(np.float32)
-    groups = frame.groupby(["data_set", "patient", "study", "series"], sort=False)
-    return [
-        EncodedSeries(
-            torch.from_numpy(predictions.embeddings[rows]),
-            torch.from_numpy(predictions.slice_logits[rows]),
-            torch.from_numpy(z_mm[rows]),
-            torch.from_numpy(targets[rows]),
-            str(frame["patient"].iloc[rows[0]]),
-        )
-        for rows in groups.indices.values()
-    ]
-
-
-def deal_patients(series: Sequence[EncodedSeries], folds: int, seed: int) -> NDArray[np.int64]:
-    """Fold of each series, int[N]: patients with hemorrhage are dealt first, then the others."""
-    positive = {one.patient: False for one in series}
-    for one in series:
-        positive[one.patient] |= bool(one.targets[:, 0].any())
-    generator = np.random.default_rng(seed)
-    patients = [list(positive)[i] for i in generator.permutation(len(positive))]
-    patients.sort(key=lambda patient: not positive[patient])
-    fold_of = {patient: place % folds for place, patient in enumerate(patients)}
-    return np.array([fold_of[one.patient] for one in series])
 
 
 @dataclass(frozen=True)
