@@ -9,6 +9,7 @@ import argparse
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -59,7 +60,7 @@ class Head:
     series: SyntheticSeries
     probabilities: NDArray[np.float32]
 
-    @property
+    @cached_property
     def blood_mm2(self) -> NDArray[np.float64]:
         """Visible blood in each slice, float64[S]."""
         pixels = self.series.masks.any(axis=1).sum(axis=(1, 2))
