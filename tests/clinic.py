@@ -121,9 +121,9 @@ def new_reader(app: Flask, name: str) -> FlaskClient:
     return log_in(app.test_client(), name)
 
 
-def turn_on(services: Services, **settings: Any) -> None:
-    """Choose this for the site, and nothing else."""
+def turn_on(services: Services, **settings: Any) -> list[str]:
+    """Choose this for the site, and nothing else; returns the names of what was changed."""
     with services.database.write() as session:
         user = session.scalars(select(User.id)).first()
         assert user
-        choose(session, SiteSettings(**settings), user)
+        return choose(session, SiteSettings(**settings), user)

@@ -5,13 +5,10 @@ import json
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
 
 from app import auth
-from app.db.models import User
 from app.services import Services
-from app.site import SiteSettings, choose
-from clinic import PASSWORD, log_in
+from clinic import PASSWORD, log_in, turn_on
 from read_study import ReadStudy, add_read_study, give_verdict
 
 BOX = {"x0": 10.0, "y0": 4.0, "x1": 30.0, "y1": 20.0}
@@ -78,7 +75,7 @@ def test_who_reads_the_image_first_sees_neither_marks_nor_findings(
     reader: FlaskClient, other: FlaskClient, services: Services, read: ReadStudy
 ) -> None:
     mark(other, read)
-    turn_on_image_first(services)
+    turn_on(services, image_first=True)
 
     told = page(reader, read, 2)
 
@@ -86,10 +83,3 @@ def test_who_reads_the_image_first_sees_neither_marks_nor_findings(
     assert "(rob)" not in told
     assert 'class="concealed"' in told
     assert "not analysed" not in told.lower()
-
-
-def turn_on_image_first(services: Services) -> None:
-    with services.database.write() as session:
-        user = session.scalars(select(User.id)).first()
-        assert user
-        choose(session, SiteSettings(image_first=True), user)

@@ -9,11 +9,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app.config import PROJECT_ROOT
-from app.db.models import Analysis, User
+from app.db.models import Analysis
 from app.operating_points import judged_at, usable_point
 from app.services import Services
-from app.site import SiteSettings, choose
-from clinic import analyse_all, only_study, upload_folder
+from clinic import analyse_all, only_study, turn_on, upload_folder
 from model.artifact import ModelCard, ThresholdPoint, load_card
 from model.data.synthetic.dicom import write_series
 from model.data.synthetic.scan import Scan
@@ -92,10 +91,7 @@ def test_a_choice_holds_for_what_is_analysed_from_then_on(
 
     before = analysed(0)
     study = only_study(services)
-    with services.database.write() as session:
-        ada = session.scalars(select(User.id)).first() or ""
-        chosen = {"any": "screen", "subdural": "alert"}
-        choose(session, SiteSettings(operating_points=chosen), ada)
+    turn_on(services, operating_points={"any": "screen", "subdural": "alert"})
     page = reader.get(f"/studies/{study.id}").text
     after = analysed(1)
 

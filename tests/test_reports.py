@@ -11,13 +11,12 @@ from playwright.sync_api import Page
 from sqlalchemy import select
 
 from app.db.audit import AuditEvent
-from app.db.models import Analysis, Job, Series, User
+from app.db.models import Analysis, Job, Series
 from app.reports.report import MOST_PICTURES
 from app.services import Services
-from app.site import SiteSettings, choose
 from app.study_state import refresh_study
 from browser_clinic import open_demo_study
-from clinic import log_in
+from clinic import log_in, turn_on
 from model.finding import NOT_FLAGGED
 from model.labels import LABELS
 from model.notice import NOTICE
@@ -47,13 +46,6 @@ def refuse(services: Services, read: ReadStudy) -> None:
             session.delete(one)
         session.flush()
         refresh_study(session, read.study)
-
-
-def turn_on(services: Services, *, image_first: bool = False, second_reader: bool = False) -> None:
-    with services.database.write() as session:
-        user = session.scalars(select(User.id)).first()
-        assert user
-        choose(session, SiteSettings(image_first, second_reader), user)
 
 
 def test_the_report_has_patient_findings_and_model(reader: FlaskClient, read: ReadStudy) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from app.db.models import Review, Study, User
 from app.services import Services
-from app.site import SiteSettings, choose, setting_history, site_settings
+from app.site import SiteSettings, setting_history, site_settings
 from app.study_state import refresh_study
 from app.verdicts.record import (
     ADJUDICATION,
@@ -22,6 +22,7 @@ from app.verdicts.record import (
     shown_to,
     standing,
 )
+from clinic import turn_on
 from model.labels import SUBTYPES
 from read_study import ReadStudy, add_read_study
 
@@ -57,13 +58,6 @@ def standing_of(services: Services, read: ReadStudy) -> Standing:
 def reviewed(services: Services, read: ReadStudy) -> bool:
     with services.database.read() as session:
         return session.get_one(Study, read.study).reviewed_at is not None
-
-
-def turn_on(
-    services: Services, *, image_first: bool = False, second_reader: bool = False
-) -> list[str]:
-    with services.database.write() as session:
-        return choose(session, SiteSettings(image_first, second_reader), "rita")
 
 
 def test_of_each_reader_the_newest_counts_until_it_is_withdrawn(
