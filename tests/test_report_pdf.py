@@ -12,17 +12,18 @@ from sqlalchemy import select
 
 from app.audit.log import REPORT_DOWNLOADED
 from app.db.audit import AuditEvent
-from app.db.models import Analysis, Instance, SliceResult, User, random_id
+from app.db.models import Analysis, Instance, SliceResult, random_id
 from app.reports.pdf.text import markup
 from app.reports.report import MOST_PICTURES
-from app.reports.shown_slices import Picture
+from app.reports.shown_slices import Picture, left_out
 from app.services import Services
-from app.site import SiteSettings, choose
 from app.storage import HEAT, HU
 from app.study_state import refresh_study
+from clinic import turn_on
 from ct_factory import block_hu
 from model.labels import LABELS
 from model.notice import NOTICE
+from model.windowing import BONE, Window
 from read_study import COLUMNS, ROWS, ReadStudy, add_read_study, give_verdict, send
 
 PICTURES_OF_A_SLICE = 3
@@ -85,13 +86,6 @@ def words(document: PdfReader) -> str:
 
 def picture_count(document: PdfReader) -> int:
     return sum(len(page.images) for page in document.pages)
-
-
-def image_first(services: Services) -> None:
-    with services.database.write() as session:
-        user = session.scalars(select(User.id)).first()
-        assert user
-        choose(session, SiteSettings(image_first=True), user)
 
 
 def refuse(services: Services, read: ReadStudy) -> None:
@@ -238,6 +232,31 @@ def test_of_any_number_of_slices_the_first_are_shown_and_the_others_told(
     assert ("not shown here" in text) == bool(left)
 
 
+def test_slices_are_shown_in_the_sites_windows(
+    reader: FlaskClient, services: Services, read: ReadStudy
+) -> None:
+    chosen = (Window("brain", 35, 70), Window("subdural", 75, 215), BONE)
+    usual = pdf(reader, read)
+    turn_on(services, windows=chosen)
+
+    document = pdf(reader, read)
+
+    for said in ("brain, C 35 W 70", "subdural, C 75 W 215"):
+        assert said in words(document)
+    drawn = [{image.data for image in one.pages[0].images} for one in (usual, document)]
+    assert not drawn[0] & drawn[1]
+
+
+def test_what_finds_no_room_is_said_to_be_flagged_only_where_it_is() -> None:
+    left = [
+        Picture(Instance(), number, "", heat_position=0, heat_label="any") for number in (9, 3, 2)
+    ]
+
+    assert left_out(left, flagged=True) == "Flagged and not shown here: slices 2 to 3, 9."
+    assert left_out(left[:1], flagged=False) == "Most suspicious and not shown here: slice 9."
+    assert left_out([], flagged=True) == ""
+
+
 def test_the_left_edge_is_named_by_the_rows_direction() -> None:
     def side(orientation: Sequence[float] | None) -> str:
         instance = Instance(orientation=orientation)
@@ -252,7 +271,7 @@ def test_the_left_edge_is_named_by_the_rows_direction() -> None:
 def test_image_first_refuses_both_until_the_first_impression(
     reader: FlaskClient, services: Services, read: ReadStudy, kind: str
 ) -> None:
-    image_first(services)
+    turn_on(services, image_first=True)
 
     refused = reader.get(f"{read.path}/report.{kind}")
     send(reader, f"{read.path}/impression?series={read.series}", any="probably absent")

@@ -8,12 +8,14 @@ from sqlalchemy.orm import selectinload
 
 from app.auth import SessionUser
 from app.db.models import Analysis, Review, Study, now
+from app.db.session import Database
 from app.jobs import OPEN
 from app.presentation import moment
 from app.reading.study_page import StudyPage, study_page
 from app.reading.verdict_panel import region_lines, slice_lines
 from app.reports.shown_slices import Picture, flagged_labels, left_out, pictures_of
 from app.services import Services
+from app.site import site_settings
 from app.study_state import latest_analyses, load_study
 from app.verdicts.record import (
     AGREE,
@@ -27,6 +29,7 @@ from app.verdicts.record import (
 )
 from model.artifact import ModelCard
 from model.labels import LABELS
+from model.windowing import Window
 
 MOST_PICTURES: Final = 6
 """Slices of a series that are shown."""
@@ -35,7 +38,7 @@ MOST_OF_STUDY: Final = 24
 """Slices of all series together: a report of many series must stay quick to make and to read."""
 
 WINDOWS: Final = ("brain", "subdural")
-"""Display presets in which each of them is shown."""
+"""Names of the site's display windows in which each of them is shown; the first under the map."""
 
 SAYS_NOTHING: Final = "This says nothing about whether there is a hemorrhage."
 OTHERS_HIDDEN: Final = "Another reader has decided. You see how once you have decided, too."
@@ -69,7 +72,7 @@ class SeriesReport:
     pictures_title: str
     pictures: list[Picture]
     pictures_left: str
-    """Which flagged slices are not shown; empty where all are."""
+    """Which slices found no room; empty where all did."""
     opinions: list[Opinion]
     notes: list[str]
     """What is to be said of the verdicts as a whole."""
@@ -104,6 +107,8 @@ class Report:
 
     study: Study
     series: list[SeriesReport]
+    windows: list[Window]
+    """In which each slice is shown, as the site has chosen them; the first under the map."""
     made: str
     """When and for whom."""
 
@@ -132,9 +137,24 @@ def study_report(
         analyses = latest_analyses(session, study_id, selectinload(Analysis.slices))
         reviews = reviews_of(session, study_id)
         shown = shown_to(session, reviews, user.id)
-    pages = [
-        study_page(
-            services.database,
+        windows = [one for one in site_settings(session).windows if one.name in WINDOWS]
+    parts: list[SeriesReport] = []
+    for number, page in enumerate(_pages(services.database, study, analyses), start=1):
+        room = MOST_OF_STUDY - sum(len(part.pictures) for part in parts)
+        hidden = len(shown) < len(reviews)
+        parts.append(_series(page, number, shown, card, room=room, others_hidden=hidden))
+    return Report(
+        study=study,
+        series=parts,
+        windows=windows,
+        made=f"Made {moment(now())} for {user.username}. Of each reader the newest verdict counts.",
+    )
+
+
+def _pages(database: Database, study: Study, analyses: dict[str, Analysis]) -> Iterator[StudyPage]:
+    for series in study.series:
+        yield study_page(
+            database,
             study,
             analyses,
             series_id=series.id,
@@ -142,18 +162,6 @@ def study_report(
             label=LABELS[0],
             heat=False,
         )
-        for series in study.series
-    ]
-    parts: list[SeriesReport] = []
-    for number, page in enumerate(pages, start=1):
-        room = MOST_OF_STUDY - sum(len(part.pictures) for part in parts)
-        hidden = len(shown) < len(reviews)
-        parts.append(_series(page, number, shown, card, room=room, others_hidden=hidden))
-    return Report(
-        study=study,
-        series=parts,
-        made=f"Made {moment(now())} for {user.username}. Of each reader the newest verdict counts.",
-    )
 
 
 def _series(
@@ -177,7 +185,7 @@ def _series(
         warnings=[*_outdated(page), *page.warnings],
         pictures_title="Flagged slices" if flagged_labels(page) else "Most suspicious slice",
         pictures=suspicious[:most],
-        pictures_left=left_out(suspicious[most:]),
+        pictures_left=left_out(suspicious[most:], flagged=bool(flagged_labels(page))),
         opinions=_opinions(page, here),
         notes=list(_notes(here, others_hidden=others_hidden)),
     )

@@ -53,14 +53,22 @@ def pictures_of(page: StudyPage) -> list[Picture]:
     return [_picture(page, places[one.instance_id], one, flagged or [LABELS[0]]) for one in chosen]
 
 
-def left_out(pictures: Sequence[Picture]) -> str:
-    """The slices that find no room, as one line; neighbours as a range."""
+def left_out(pictures: Sequence[Picture], *, flagged: bool) -> str:
+    """The slices that find no room, as one line; neighbours as a range.
+
+    Parameters
+    ----------
+    flagged
+        Whether they are flagged slices, or the most suspicious one of a series without any.
+    """
     if not pictures:
         return ""
     numbers = sorted(picture.number for picture in pictures)
     runs = [[n for _, n in run] for _, run in groupby(enumerate(numbers), lambda at: at[1] - at[0])]
     told = [str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs]
-    return f"Flagged, too, and not shown here: slices {', '.join(told)}."
+    what = "Flagged" if flagged else "Most suspicious"
+    slices = "slice" if len(numbers) == 1 else "slices"
+    return f"{what} and not shown here: {slices} {', '.join(told)}."
 
 
 def _picture(page: StudyPage, at: int, result: SliceResult, labels: Sequence[str]) -> Picture:

@@ -80,7 +80,7 @@ _one_at_a_time = threading.Lock()
 
 def report_pdf(report: Report, storage: Storage) -> bytes:
     """The report as a PDF of A4 sheets, with the notice, the patient and "n of m" on each."""
-    pictures = [drawn_slices(storage, part) for part in report.series]
+    pictures = [drawn_slices(storage, part, report.windows) for part in report.series]
     with _one_at_a_time:
         register_fonts()
         story = [*_study(report)]

@@ -9,11 +9,11 @@ from PIL import Image
 
 from app.db.models import Analysis
 from app.render import full_heat, heat_png, window_png
-from app.reports.report import WINDOWS, SeriesReport
+from app.reports.report import SeriesReport
 from app.reports.shown_slices import Picture
 from app.storage import HEAT, HU, Storage, StorageError
 from model.labels import LABELS
-from model.windowing import BRAIN, DISPLAY_PRESETS
+from model.windowing import Window
 
 HEAT_OPACITY: Final = 0.6
 """As the viewer shows a map at first."""
@@ -36,27 +36,33 @@ class DrawnSlice:
     problem: str = ""
 
 
-def drawn_slices(storage: Storage, part: SeriesReport) -> list[DrawnSlice]:
-    """Draw the pictures of a series. A slice that cannot be read takes no other with it."""
+def drawn_slices(
+    storage: Storage, part: SeriesReport, windows: Sequence[Window]
+) -> list[DrawnSlice]:
+    """Draw the pictures of a series, in each window and, in the first one, under its map.
+
+    A slice that cannot be read takes no other with it.
+    """
     found = []
     for picture in part.pictures:
         try:
-            found.append(DrawnSlice(picture, [*_drawn(storage, part, picture)]))
+            found.append(DrawnSlice(picture, [*_drawn(storage, part, picture, windows)]))
         except StorageError:
             found.append(DrawnSlice(picture, (), "The stored slice cannot be read."))
     return found
 
 
-def _drawn(storage: Storage, part: SeriesReport, picture: Picture) -> Iterator[Drawn]:
+def _drawn(
+    storage: Storage, part: SeriesReport, picture: Picture, windows: Sequence[Window]
+) -> Iterator[Drawn]:
     hu = storage.read_array(HU, picture.instance.id)
-    for preset in DISPLAY_PRESETS:
-        if preset.name in WINDOWS:
-            window = f"C {preset.center:.0f} W {preset.width:.0f}"
-            yield Drawn(window_png(hu, preset), f"{preset.name}, {window}")
+    for window in windows:
+        title = f"{window.name}, C {window.center:.0f} W {window.width:.0f}"
+        yield Drawn(window_png(hu, window), title)
     if part.page.analysis:
         overlay = _heat(storage, part.page.analysis, picture)
-        title = f"brain, {part.page.heat_name.lower()} of {picture.heat_label}"
-        yield Drawn(_laid_over(window_png(hu, BRAIN), overlay), title)
+        title = f"{windows[0].name}, {part.page.heat_name.lower()} of {picture.heat_label}"
+        yield Drawn(_laid_over(window_png(hu, windows[0]), overlay), title)
 
 
 def _heat(storage: Storage, analysis: Analysis, picture: Picture) -> bytes:
