@@ -4,7 +4,7 @@ import argparse
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,20 +18,17 @@ from model.errors import TrainingError
 from model.evaluation.prediction_store import weights_digest
 from model.exporting.card import build_card
 from model.exporting.torchscript import network_bytes, script
-from model.fit_familiarity import UNFAMILIAR_FILE
 from model.golden import write_golden
-from model.localise import LOCALISATION_FILE
 from model.network import HemorrhageNetwork
-from model.robustness import ROBUSTNESS_FILE
-from model.sensitivity import read_sensitivity
+from model.results import LOCALISATION, ROBUSTNESS, SENSITIVITY, UNFAMILIAR, read_result
 from model.training.trained import Trained, load_trained
 
 _TOLERANCE: Final = 0.1
 """In logits, and as a share of them; half precision usually stays ten times below it."""
 
 
-def read_result(path: Path, needed: tuple[str, ...]) -> dict[str, Any]:
-    """Read a run's JSON result.
+def read_needed(path: Path, needed: tuple[str, ...]) -> dict[str, Any]:
+    """Read a result without which there is no card.
 
     Raises
     ------
@@ -61,10 +58,10 @@ def load_measured(run: Path) -> tuple[Trained, dict[str, Any], dict[str, Any]]:
     TrainingError
         A result is missing, or of other weights than the run has now.
     """
-    calibration = read_result(
+    calibration = read_needed(
         run / "calibration.json", ("input_size", "temperature", "thresholds", "weights")
     )
-    evaluation = read_result(
+    evaluation = read_needed(
         run / "evaluation.json", ("metrics", "thresholds", "parts", "evaluations", "weights")
     )
     trained = load_trained(run, calibration["checkpoint"], calibration["input_size"])
@@ -105,70 +102,19 @@ def attach_familiarity(
     Raises
     ------
     TrainingError
-        It is damaged, or was fitted to other weights, another input size or by other rotations.
+        As of `read_result`, or what was fitted is damaged or of other weights.
     """
-    if not (run / UNFAMILIAR_FILE).exists():
+    found = read_result(run, UNFAMILIAR, calibration)
+    if found is None:
         return None
-    facts = ("warn_from", "refuse_from", "chosen", "examples")
-    found = read_result(run / UNFAMILIAR_FILE, (*facts, "weights", "input_size"))
     fitted = read_familiarity(run / FAMILIARITY_FILE)
-    same = ("weights", "input_size", "rotations")
-    if fitted.weights != calibration["weights"] or differing(found, calibration, same):
+    if fitted.weights != calibration["weights"]:
         raise TrainingError(
-            f"What is familiar to {run} was fitted to other weights, another input size or by "
-            "other rotations than were calibrated: run model.fit_familiarity again."
+            f"{run / FAMILIARITY_FILE} was fitted to other weights than were calibrated: run "
+            f"{UNFAMILIAR.command} again."
         )
     network.familiarity = fitted.build()
-    return {name: found[name] for name in facts}
-
-
-def differing(
-    found: Mapping[str, Any], calibration: Mapping[str, Any], names: Sequence[str]
-) -> list[str]:
-    """What a result is of and what was calibrated, where it is not the same; by their names."""
-    return [name for name in names if found.get(name) != calibration.get(name)]
-
-
-def read_robustness(run: Path, calibration: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the card says of how steady a run is (`model.measured.Robustness`), or None.
-
-    Raises
-    ------
-    TrainingError
-        It is damaged, or was measured of other weights or thresholds, or by other rotations.
-    """
-    if not (run / ROBUSTNESS_FILE).exists():
-        return None
-    facts = ("patients", "slices", "disturbances")
-    found = read_result(run / ROBUSTNESS_FILE, (*facts, "weights", "thresholds"))
-    chosen = {**calibration, "thresholds": calibration["thresholds"]["any"]}
-    if differing(found, chosen, ("weights", "thresholds", "rotations")):
-        raise TrainingError(
-            f"{run / ROBUSTNESS_FILE} is of other weights, thresholds or rotations than were "
-            "calibrated: run model.robustness again."
-        )
-    return {name: found[name] for name in facts} | {"runs": found.get("runs", 1)}
-
-
-def read_localisation(run: Path, calibration: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the card says of a run's maps (`model.measured.Localisation`), or None.
-
-    Raises
-    ------
-    TrainingError
-        It is damaged, or was measured of other weights or another input size, or by other
-        rotations.
-    """
-    if not (run / LOCALISATION_FILE).exists():
-        return None
-    facts = ("patients", "slices", "labels", "volumes")
-    found = read_result(run / LOCALISATION_FILE, ("labels", "weights", "input_size"))
-    if differing(found, calibration, ("weights", "input_size", "rotations")):
-        raise TrainingError(
-            f"{run / LOCALISATION_FILE} is of other weights, another input size or other rotations "
-            "than were calibrated: run model.localise again."
-        )
-    return {name: found[name] for name in facts} | {"runs": found.get("runs", 1)}
+    return found
 
 
 def card_of(run: Path, version: str, note: str) -> tuple[dict[str, Any], HemorrhageNetwork]:
@@ -189,9 +135,9 @@ def card_of(run: Path, version: str, note: str) -> tuple[dict[str, Any], Hemorrh
         evaluation,
         version=version,
         series_head=figures,
-        robustness=read_robustness(run, calibration),
-        localisation=read_localisation(run, calibration),
-        sensitivity=read_sensitivity(run, calibration),
+        robustness=read_result(run, ROBUSTNESS, calibration),
+        localisation=read_result(run, LOCALISATION, calibration),
+        sensitivity=read_result(run, SENSITIVITY, calibration),
         unfamiliar=attach_familiarity(run, trained.network, calibration),
         note=note,
     )

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from model.cross_validation.judges import judges_of
 from model.evaluate import load_calibrated
+from model.results import UNFAMILIAR
 from model.system.device import device_named
 from model.system.files import write_json
 from model.system.options import add_machine, add_rotations, add_run, at_least
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from model.network import HemorrhageNetwork
     from model.training.trained import Trained
 
-UNFAMILIAR_FILE: Final = "unfamiliar.json"
 WARNED_SHARE: Final = 0.01
 """Of familiar series; so many get a warning for nothing."""
 REFUSED_TIMES: Final = 1.5
@@ -144,8 +144,8 @@ def main(arguments: list[str] | None = None) -> None:
     }
     fitted = FittedFamiliarity(own.familiarity.state_dict(), facts["weights"])
     write_familiarity(options.run / FAMILIARITY_FILE, fitted)
-    write_json(options.run / UNFAMILIAR_FILE, facts | judged_by | result)
-    _show(Console(), result, options.run / UNFAMILIAR_FILE)
+    write_json(options.run / UNFAMILIAR.file, facts | judged_by | result)
+    _show(Console(), result, options.run / UNFAMILIAR.file)
 
 
 def acquaint(trained: "Trained", options: argparse.Namespace) -> Acquainted:

@@ -9,13 +9,14 @@ A run on everybody is measured by the runs of its recipe's rotations, each on it
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from model.cross_validation.judges import judges_of
 from model.evaluate import load_calibrated
+from model.results import ROBUSTNESS
 from model.system.device import device_named
 from model.system.files import write_json
 from model.system.options import add_draws, add_machine, add_rotations, add_run, at_least
@@ -23,8 +24,6 @@ from model.system.options import add_draws, add_machine, add_rotations, add_run,
 if TYPE_CHECKING:
     from model.evaluation.robustness import Trial
     from model.training.trained import Trained
-
-ROBUSTNESS_FILE: Final = "robustness.json"
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -60,8 +59,8 @@ def main(arguments: list[str] | None = None) -> None:
     thresholds = calibration["thresholds"]["any"]
     result = measure_robustness(trial, thresholds, options.draws)
     facts |= judged_by | {"thresholds": thresholds}
-    write_json(options.run / ROBUSTNESS_FILE, facts | result)
-    _show(Console(), result, options.run / ROBUSTNESS_FILE)
+    write_json(options.run / ROBUSTNESS.file, facts | result)
+    _show(Console(), result, options.run / ROBUSTNESS.file)
 
 
 def disturb_test_patients(

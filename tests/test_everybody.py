@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from model import export, fit_familiarity, localise, robustness, train
+from model import export, fit_familiarity, localise, robustness, sensitivity, train
 from model.artifact import load_card
 from model.cross_validation import __main__ as cross_validation
 from model.cross_validation.judges import judges_of
@@ -21,7 +21,7 @@ from model.training.trained import load_trained
 ROTATIONS = 2
 LEFT_OUT = 4
 """Patients: two of ten in each rotation."""
-RESULTS = ("robustness.json", "localisation.json", "unfamiliar.json")
+RESULTS = ("robustness.json", "localisation.json", "sensitivity.json", "unfamiliar.json")
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,7 @@ def everybody(simulated_cache: Path, tmp_path_factory: pytest.TempPathFactory) -
     measured = [f"--run={run}", f"--rotations={folder}"]
     robustness.main([*measured, *few])
     localise.main([*measured, f"--bank={bank}", *few])
+    sensitivity.main([*measured, f"--bank={bank}", *few])
     fit_familiarity.main([*measured, "--device=cpu"])
     return run
 
@@ -90,7 +91,8 @@ def test_all_left_out_patients_are_measured(everybody: Path) -> None:
     patients = left_out(everybody.parent)
 
     assert result(everybody, "robustness.json")["patients"] == len(patients) == LEFT_OUT
-    assert 1 <= result(everybody, "localisation.json")["patients"] <= len(patients)
+    for name in ("localisation.json", "sensitivity.json"):
+        assert 1 <= result(everybody, name)["patients"] <= len(patients)
     unfamiliar = result(everybody, "unfamiliar.json")
     assert len(unfamiliar["calibration"]) == len(patients)
     heads = [one for one in unfamiliar["examples"] if one["kind"] in (BLEEDING, NOT_BLEEDING)]
@@ -119,7 +121,8 @@ def test_the_artefact_says_who_judged(everybody: Path, tmp_path: Path) -> None:
     assert card.robustness is not None
     assert card.localisation is not None
     assert card.unfamiliar is not None
-    assert card.robustness.runs == card.localisation.runs == ROTATIONS
+    assert card.sensitivity is not None
+    assert card.robustness.runs == card.localisation.runs == card.sensitivity.runs == ROTATIONS
     assert "did not learn from the patient" in card.unfamiliar.chosen
 
 
@@ -128,13 +131,13 @@ def test_results_by_other_rotations_are_not_exported(run: Path, tmp_path: Path) 
         before = (run / name).read_text()
         (run / name).write_text(json.dumps(json.loads(before) | {"rotations": "others"}))
 
-        with pytest.raises(TrainingError, match=r"other rotations|or rotations"):
+        with pytest.raises(TrainingError, match=rf"{name} is of other rotations than"):
             export.main([f"--run={run}", f"--to={tmp_path}", "--version=1.0.0"])
 
         (run / name).write_text(before)
 
 
-@pytest.mark.parametrize("command", [robustness, localise, fit_familiarity])
+@pytest.mark.parametrize("command", [robustness, localise, sensitivity, fit_familiarity])
 def test_without_its_rotations_a_run_on_everybody_has_no_judge(
     everybody: Path, command: Any
 ) -> None:

@@ -337,7 +337,7 @@ def test_results_of_other_weights_are_refused(run: Path, tmp_path: Path) -> None
 def test_robustness_of_other_weights_is_refused(run: Path, tmp_path: Path) -> None:
     edit(run / "robustness.json", lambda content: content.update(weights="f" * 64))
 
-    with pytest.raises(TrainingError, match=r"robustness\.json is of other weights or thresholds"):
+    with pytest.raises(TrainingError, match=r"robustness\.json is of other weights than were"):
         export_to(tmp_path / "weights", run)
 
 

@@ -15,8 +15,8 @@ from model.data.cached import open_cache
 from model.errors import TrainingError
 from model.evaluation.predictions import read_patients
 from model.evaluation.unfamiliarity import BLEEDING, ELSEWHERE, NOT_BLEEDING
-from model.fit_familiarity import UNFAMILIAR_FILE
 from model.predictor import load_predictor
+from model.results import UNFAMILIAR
 from run_factory import write_runs
 
 
@@ -45,7 +45,7 @@ def export_to(folder: Path, run: Path) -> Path:
 
 
 def test_every_kind_of_example_is_measured(fitted: Path) -> None:
-    found = json.loads((fitted / UNFAMILIAR_FILE).read_text())
+    found = json.loads((fitted / UNFAMILIAR.file).read_text())
 
     examples = {one["kind"]: one for one in found["examples"]}
     assert {kind for kind, one in examples.items() if one["familiar"]} == {
@@ -65,7 +65,7 @@ def test_every_kind_of_example_is_measured(fitted: Path) -> None:
 def test_the_artefact_gives_the_score_that_was_measured(fitted: Path, tmp_path: Path) -> None:
     patients = json.loads((fitted / "run.json").read_text())["parts"]["calibrate"]
     cached = open_cache(fitted.parent / "cache")
-    measured = json.loads((fitted / UNFAMILIAR_FILE).read_text())
+    measured = json.loads((fitted / UNFAMILIAR.file).read_text())
 
     predictor = load_predictor(export_to(tmp_path, fitted), "cpu")
 
@@ -87,7 +87,7 @@ def test_the_artefact_gives_the_score_that_was_measured(fitted: Path, tmp_path: 
 def test_without_it_an_artefact_is_written_that_knows_no_distance(
     run: Path, tmp_path: Path
 ) -> None:
-    (run / UNFAMILIAR_FILE).unlink()
+    (run / UNFAMILIAR.file).unlink()
 
     assert load_predictor(export_to(tmp_path, run), "cpu").card.unfamiliar is None
 
@@ -96,8 +96,8 @@ def test_without_it_an_artefact_is_written_that_knows_no_distance(
 def test_what_was_fitted_to_another_network_is_not_exported(
     run: Path, tmp_path: Path, change: dict[str, object]
 ) -> None:
-    content = json.loads((run / UNFAMILIAR_FILE).read_text())
-    (run / UNFAMILIAR_FILE).write_text(json.dumps(content | change))
+    content = json.loads((run / UNFAMILIAR.file).read_text())
+    (run / UNFAMILIAR.file).write_text(json.dumps(content | change))
 
     with pytest.raises(TrainingError, match=r"run model\.fit_familiarity again"):
         export_to(tmp_path / "weights", run)

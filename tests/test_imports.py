@@ -28,7 +28,7 @@ SCIENCE = (
     "data", "evaluation", "exploration", "training", "exporting",
     "cache", "pack", "explore", "simulate", "submission", "golden", "find_failures",
     "train", "pieces", "train_series_head", "calibrate", "evaluate", "cross_validation",
-    "robustness", "fit_familiarity", "localise", "sensitivity", "export", "benchmark",
+    "results", "robustness", "fit_familiarity", "localise", "sensitivity", "export", "benchmark",
     "experiments", "pipeline",
 )  # fmt: skip
 WITHOUT_TORCH = ("dicom", "report", "exploration")

@@ -23,9 +23,9 @@ from model.evaluation.localisation import (
     measure_localisation,
     pointing_hits,
 )
-from model.export import read_localisation
 from model.measured import parse_localisation
 from model.network import NetworkSpec, build_network
+from model.results import LOCALISATION, read_result
 
 NAN = float("nan")
 
@@ -172,18 +172,19 @@ def test_a_run_is_measured_on_its_test_patients(run: Path, bank: Path) -> None:
     localise.main([f"--run={run}", f"--bank={bank}", "--draws=20", "--device=cpu"])
 
     content = json.loads((run / "localisation.json").read_text())
+    calibration = content | {"thresholds": {"any": {}}}
     parts = json.loads((run / "run.json").read_text())["parts"]
     assert 1 <= content["patients"] <= len(parts["test"])
     assert content["volumes"]
-    card = parse_localisation(read_localisation(run, content))
+    card = parse_localisation(read_result(run, LOCALISATION, calibration))
     assert card is not None
     found = card.labels["any"]
     assert found.slices > 0
     assert found.blood_map is not None
     assert found.blood_map.value is not None
-    for changed in ({"weights": "other"}, {"input_size": 96}):
-        with pytest.raises(TrainingError, match="calibrated: run model"):
-            read_localisation(run, content | changed)
+    for changed, other in (({"weights": "other"}, "weights"), ({"input_size": 96}, "input size")):
+        with pytest.raises(TrainingError, match=rf"of other {other} than were calibrated: run mod"):
+            read_result(run, LOCALISATION, calibration | changed)
 
 
 def test_without_a_bank_one_is_made_of_the_test_patients(run: Path, tmp_path: Path) -> None:
@@ -197,4 +198,4 @@ def test_without_a_bank_one_is_made_of_the_test_patients(run: Path, tmp_path: Pa
 
 
 def test_a_run_that_was_not_measured_says_nothing(tmp_path: Path) -> None:
-    assert read_localisation(tmp_path, {}) is None
+    assert read_result(tmp_path, LOCALISATION, {}) is None

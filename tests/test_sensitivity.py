@@ -19,7 +19,7 @@ from model.errors import TrainingError
 from model.evaluation.sensitivity import Judged, judge_alone, measure_sensitivity
 from model.labels import LABELS
 from model.network import NetworkSpec, build_network
-from model.sensitivity import SENSITIVITY_FILE, read_sensitivity
+from model.results import SENSITIVITY, read_result
 
 THRESHOLDS = {"screen": 0.2, "alert": 0.6}
 KINDS = ("", "", "nothing put in", "look-alikes put in")
@@ -102,12 +102,12 @@ def test_areas_are_those_of_the_masks_and_each_slice_is_judged_alone(
 
 def test_the_card_takes_only_what_was_measured_of_these_weights(tmp_path: Path) -> None:
     calibration = {"weights": "a", "thresholds": {"any": THRESHOLDS}}
-    assert read_sensitivity(tmp_path, calibration) is None
+    assert read_result(tmp_path, SENSITIVITY, calibration) is None
     result = measure_sensitivity([some_judged(0, 10)], THRESHOLDS, draws=50)
     content = result | {"weights": "a", "thresholds": THRESHOLDS}
-    (tmp_path / SENSITIVITY_FILE).write_text(json.dumps(content))
+    (tmp_path / SENSITIVITY.file).write_text(json.dumps(content))
 
-    card = parse_sensitivity(read_sensitivity(tmp_path, calibration))
+    card = parse_sensitivity(read_result(tmp_path, SENSITIVITY, calibration))
 
     assert card is not None
     assert card.by_size["any"][1].reached.alert.value == 1
@@ -119,10 +119,12 @@ def test_the_card_takes_only_what_was_measured_of_these_weights(tmp_path: Path) 
     ]
     for changed in changes:
         with pytest.raises(TrainingError, match=r"calibrated: run model\.sensitivity again"):
-            read_sensitivity(tmp_path, calibration | changed)
-    (tmp_path / SENSITIVITY_FILE).write_text("{}")
-    with pytest.raises(TrainingError, match="cannot be read"):
-        read_sensitivity(tmp_path, calibration)
+            read_result(tmp_path, SENSITIVITY, calibration | changed)
+    (tmp_path / SENSITIVITY.file).write_text("{}")
+    with pytest.raises(
+        TrainingError, match=r"sensitivity\.json lacks patients, .*: run model\.sensitivity again"
+    ):
+        read_result(tmp_path, SENSITIVITY, calibration)
 
 
 def test_the_page_lists_and_draws_them_where_they_were_measured(app: Flask) -> None:

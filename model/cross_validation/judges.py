@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 def judges_of(
     run: Path, trained: "Trained", rotations: Path | None
 ) -> tuple[list["Trained"], dict[str, Any]]:
-    """Choose networks to measure, each on test patients from whom it did not learn.
+    """Choose networks to measure, each on test patients from whom its weights did not learn.
 
     A run on everybody left nobody out. In its name the runs of its recipe's rotations are measured,
     as it is served: with its series head, which averages logits over neighbours and adds an offset
     a label, whatever network they are of (`model.cross_validation.serving.give_to`). Temperatures
-    and thresholds, too, are then those that were given to it.
+    and thresholds, too, are then those that were given to it: they, unlike weights, were fitted to
+    the patients who are judged.
 
     Parameters
     ----------

@@ -1,10 +1,11 @@
 """From a data set to weights that serve, in one command that can be stopped and goes on.
 
 ``python -m model.pipeline --root DATA --work FOLDER [--minutes 10]`` fills the cache, trains, fits
-the series head, calibrates, evaluates, learns what is familiar and exports. With ``--everybody`` it
-trains a run for each rotation of the folds and one on everybody, and exports the last with the
-figures and the calibration of the others. What is done already, by these options and of these
-inputs, is not done again.
+the series head, calibrates, evaluates, measures on disturbed and simulated slices, learns what is
+familiar, exports, and looks for what the artefact judges wrongly. With ``--everybody`` it trains a
+run for each rotation of the folds and one on everybody, and exports the last with the figures and
+the calibration of the others. What is done already, by these options and of these inputs, is not
+done again.
 """
 
 import argparse
@@ -17,8 +18,9 @@ from typing import Final
 
 from model.errors import TrainingError
 from model.pipeline.everybody import EVERYBODY, EVERYBODY_STEPS
-from model.pipeline.plan import Plan
-from model.pipeline.steps import STEPS, Step
+from model.pipeline.plan import Plan, Step
+from model.pipeline.steps import STEPS
+from model.system.options import at_least
 
 _NAMES: Final = tuple(step.name for step in STEPS)
 
@@ -40,12 +42,15 @@ def parse_arguments(arguments: list[str] | None) -> tuple[argparse.Namespace, li
     add("--cache-size", type=int, default=256, help="pixels of a cache made from --root (256)")
     add("--minutes", type=float, default=math.inf, help="for the whole call; run again to go on")
     add("--everybody", action="store_true", help="train on all, measured by the five rotations")
-    add("--until", choices=_NAMES, help="the last step (export; train with --packed)")
+    add("--until", choices=_NAMES, help="the last step (failures; train with --packed)")
     add("--checkpoint", choices=("last", "best"), default="last", help="to export (last)")
     add("--version", default="0.0.0", help="of the weights (0.0.0)")
     add("--note", default="", help="what else the card should say of the run")
     add("--device", default="auto", help="auto, cpu or cuda (auto)")
     add("--workers", type=int, help="reading processes (all cores for the cache; as in each step)")
+    slices, heads = (at_least(least, name) for least, name in ((1, "--slices"), (2, "--heads")))
+    add("--slices", type=slices, help="simulated ones to show (as many as each step does)")
+    add("--heads", type=heads, help="synthetic ones to look for failures in (40)")
     options, others = parser.parse_known_args(arguments)
     if not (options.root or options.packed or options.cache):
         parser.error("one of --root, --packed and --cache is needed")
@@ -87,6 +92,8 @@ def plan_from(options: argparse.Namespace, others: Sequence[str]) -> Plan:
         note=options.note,
         device=options.device,
         workers=options.workers,
+        slices=options.slices,
+        heads=options.heads,
         deadline=time.monotonic() + 60 * options.minutes,
     )
 
@@ -135,7 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.everybody:
         plan, all_steps = plan.turned(*EVERYBODY), EVERYBODY_STEPS
     names = [step.name for step in all_steps]
-    until = options.until or ("train" if options.packed else "export")
+    until = options.until or ("train" if options.packed else names[-1])
     if until not in names:
         raise TrainingError(f"With --everybody the steps are {', '.join(names)}; not {until}.")
     steps = all_steps[: names.index(until) + 1]

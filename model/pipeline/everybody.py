@@ -8,15 +8,9 @@ from model.cross_validation.rotations import facts_of, runs_of
 from model.data.folds import ROTATIONS
 from model.errors import TrainingError
 from model.evaluate import read_calibration
-from model.pipeline.plan import Plan
-from model.pipeline.steps import (
-    LAST_STEPS,
-    Step,
-    cache_left,
-    do_training,
-    fill_cache,
-    training_left,
-)
+from model.pipeline.last_steps import LAST_STEPS
+from model.pipeline.plan import Plan, Step
+from model.pipeline.steps import cache_left, do_training, fill_cache, training_left
 
 EVERYBODY: Final = ("everybody", "none")
 """Name and rotation of the run that is exported."""

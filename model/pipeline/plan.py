@@ -1,6 +1,7 @@
-"""What one call of the pipeline is to do, where its results lie, and for how long it may."""
+"""What one call of the pipeline is to do, where its results lie, and for how long; and a step."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +25,9 @@ class Plan:
         Which weights, and what the card says of them.
     device, workers
         For all steps; without workers, each has its own default.
+    slices, heads
+        How many simulated slices are shown, and how many synthetic heads are looked at; None for
+        each step's own number.
     deadline
         On the clock of `time.monotonic`.
     run_name, rotation
@@ -40,6 +44,8 @@ class Plan:
     note: str
     device: str
     workers: int | None
+    slices: int | None
+    heads: int | None
     deadline: float
     run_name: str = "run"
     rotation: str | None = None
@@ -84,3 +90,28 @@ class Plan:
         """Options that steps take which measure the run, or its rotations where nobody is left."""
         judges = [f"--rotations={self.work}"] if self.rotation == "none" else []
         return [*self.common, *judges]
+
+    @property
+    def showing(self) -> list[str]:
+        """Options that steps take which show simulated slices."""
+        slices = [] if self.slices is None else [f"--slices={self.slices}"]
+        return [*self.measuring, *slices]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step.
+
+    Parameters
+    ----------
+    name
+        For messages and `--until`.
+    left
+        Says what is left to do, or nothing where its outputs are there and of these inputs.
+    do
+        Does it, or as much of it as there is time for.
+    """
+
+    name: str
+    left: Callable[[Plan], str]
+    do: Callable[[Plan], None]

@@ -1,26 +1,18 @@
-"""The steps from a data set to an artefact: what each has left to do, and how it does it."""
+"""The steps from a data set to an artefact: what each has left to do, and how it does it.
+
+Those that follow the evaluation are `model.pipeline.last_steps`.
+"""
 
 import hashlib
 import json
 import os
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from model import (
-    calibrate,
-    evaluate,
-    export,
-    fit_familiarity,
-    localise,
-    robustness,
-    train,
-    train_series_head,
-)
+from model import calibrate, evaluate, export, train, train_series_head
 from model.architecture.series_head import SERIES_HEAD_FILE
-from model.artifact import CARD_NAME, NETWORK_NAME
 from model.data.cache_writer import write_cache
 from model.data.cached import SLICE_FILE, read_description
 from model.data.ct_ich import CtIchSet
@@ -30,7 +22,8 @@ from model.data.registry import as_json
 from model.data.rsna import RsnaSet
 from model.errors import TrainingError
 from model.evaluation.prediction_store import weights_digest
-from model.pipeline.plan import Plan
+from model.pipeline.last_steps import LAST_STEPS
+from model.pipeline.plan import Plan, Step
 from model.system.files import write_json
 from model.system.progress import counting, progress_bar
 from model.training.checkpoint import LAST, load_checkpoint, require_same
@@ -41,26 +34,6 @@ from model.training.trained import load_trained
 
 _SERIES_HEAD_RECORD: Final = "series_head.json"
 """A head that does not help leaves no file of its own."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step.
-
-    Parameters
-    ----------
-    name
-        For messages and `--until`.
-    left
-        Says what is left to do, or nothing where its outputs are there and of these inputs.
-    do
-        Does it, or as much of it as there is time for.
-    """
-
-    name: str
-    left: Callable[[Plan], str]
-    do: Callable[[Plan], None]
-
 
 # ------------------------------------------------------------------------------------------- cache
 
@@ -180,7 +153,7 @@ def _series_head_record(plan: Plan) -> dict[str, str]:
     }
 
 
-# ----------------------------------------------------------------- calibrate, evaluate, and export
+# -------------------------------------------------------------------------- calibrate and evaluate
 
 
 def calibration_left(plan: Plan) -> str:
@@ -212,98 +185,6 @@ def do_evaluation(plan: Plan) -> None:
     """Measure on the test patients."""
     evaluate.main(plan.common)
 
-
-def robustness_left(plan: Plan) -> str:
-    """Whether what is calibrated was tried under disturbances."""
-    try:
-        found = export.read_robustness(plan.run, evaluate.read_calibration(plan.run))
-    except TrainingError:
-        return "of other weights"
-    return "" if found else "not tried"
-
-
-def do_robustness(plan: Plan) -> None:
-    """Try how steady the probabilities of the test patients are."""
-    robustness.main(plan.measuring)
-
-
-def localisation_left(plan: Plan) -> str:
-    """Whether the blood maps of calibrated weights were held against simulated blood.
-
-    A bank holds single slices: a network that looks at several is not measured.
-    """
-    try:
-        found = export.read_localisation(plan.run, evaluate.read_calibration(plan.run))
-    except TrainingError:
-        return "of other weights"
-    network = load_trained(plan.run, plan.checkpoint).network
-    possible = network.blood_map is not None and network.slices_per_input == 1
-    return "not measured" if possible and not found else ""
-
-
-def do_localisation(plan: Plan) -> None:
-    """Show the network simulated slices of the test patients."""
-    localise.main([*plan.measuring, f"--checkpoint={plan.checkpoint}"])
-
-
-def familiarity_left(plan: Plan) -> str:
-    """Whether what is familiar was fitted to the calibrated weights, where that is possible."""
-    path = plan.run / fit_familiarity.UNFAMILIAR_FILE
-    if not path.exists():
-        return "not fitted" if load_trained(plan.run).network.encoder.has_pyramid() else ""
-    fitted = json.loads(path.read_text())
-    try:
-        calibration = evaluate.read_calibration(plan.run)
-    except TrainingError:
-        return "not fitted"
-    same = ("weights", "input_size", "rotations")
-    return "fitted to other weights" if export.differing(fitted, calibration, same) else ""
-
-
-def do_familiarity(plan: Plan) -> None:
-    """Fit what is familiar, and choose from where on a series is not."""
-    fit_familiarity.main(plan.measuring)
-
-
-def export_left(plan: Plan) -> str:
-    """Whether the artefact is there, whole, and its card tells what was measured."""
-    try:
-        card = json.loads((plan.weights / CARD_NAME).read_text())
-        digest = hashlib.sha256((plan.weights / NETWORK_NAME).read_bytes()).hexdigest()
-    except (OSError, ValueError):
-        return "not written"
-    measured = json.loads((plan.run / evaluate.EVALUATION_FILE).read_text())
-    path = plan.run / fit_familiarity.UNFAMILIAR_FILE
-    fitted = json.loads(path.read_text())["warn_from"] if path.exists() else None
-    familiar = (card.get("unfamiliar") or {}).get("warn_from")
-    calibration = evaluate.read_calibration(plan.run)
-    steady = export.read_robustness(plan.run, calibration)
-    located = export.read_localisation(plan.run, calibration)
-    told = (card["sha256"], card["version"], card["training"]["note"], card["metrics"], familiar)
-    wanted = (digest, plan.version, plan.note, measured["metrics"], fitted)
-    tried = (card.get("robustness"), card.get("localisation"))
-    return "" if (told, tried) == (wanted, (steady, located)) else "of another run, version or note"
-
-
-def do_export(plan: Plan) -> None:
-    """Write the artefact and its card."""
-    export.main(
-        [
-            f"--run={plan.run}",
-            f"--to={plan.weights}",
-            f"--version={plan.version}",
-            f"--note={plan.note}",
-        ]
-    )
-
-
-LAST_STEPS: Final = (
-    Step("robustness", robustness_left, do_robustness),
-    Step("localisation", localisation_left, do_localisation),
-    Step("familiarity", familiarity_left, do_familiarity),
-    Step("export", export_left, do_export),
-)
-"""Of every run that is calibrated and measured."""
 
 STEPS: Final = (
     Step("cache", cache_left, fill_cache),
