@@ -286,6 +286,12 @@ def test_the_log_is_filtered_by_user_action_study_and_day(app: Flask, services: 
     assert query_for(services, user="nobody", action=audit.CLAIMED) == ["c"]
 
 
+def test_every_action_can_be_asked_for() -> None:
+    names = {word for name, word in vars(audit).items() if name.isupper() and type(word) is str}
+
+    assert names == set(audit.ACTIONS)
+
+
 def test_pages_follow_each_other_without_gap_or_repetition(services: Services) -> None:
     with services.database.write() as session:
         for number in range(250):

@@ -15,10 +15,9 @@ from app.db.audit import AuditEvent
 from app.db.models import Analysis, User
 from app.reports import tables
 from app.services import Services
-from app.site import SiteSettings, choose
 from app.study_state import refresh_study
 from app.worklist import claims
-from clinic import log_in, new_study
+from clinic import log_in, new_study, turn_on
 from model.labels import LABELS
 from model.notice import NOTICE
 from read_study import add_read_study, give_verdict, send
@@ -140,8 +139,7 @@ def test_image_first_hides_finding_and_verdict(
 ) -> None:
     read = add_read_study(services)
     give_verdict(log_in(app.test_client(), "ada"), read, any_verdict="present")
-    with services.database.write() as session:
-        choose(session, SiteSettings(image_first=True), a_user(services, "ada"))
+    turn_on(services, image_first=True)
 
     (before,) = as_json(reader)
     send(reader, f"{read.path}/impression?series={read.series}", any="probably absent")
@@ -154,7 +152,7 @@ def test_image_first_hides_finding_and_verdict(
     assert [after[name] for name in told] == [0.9, 0.5, "present"]
 
 
-def test_who_took_the_list_along_is_kept_with_filters_and_form(
+def test_who_took_the_list_along_is_kept_with_filters_and_form_but_no_patient(
     reader: FlaskClient, services: Services
 ) -> None:
     as_csv(reader, state="flagged", q="Doe")
@@ -165,7 +163,7 @@ def test_who_took_the_list_along_is_kept_with_filters_and_form(
         wanted = AuditEvent.action == WORKLIST_EXPORTED
         events = session.scalars(select(AuditEvent).where(wanted).order_by(AuditEvent.id)).all()
     assert [event.details for event in events] == [
-        {"as": "CSV", "filter": {"state": "flagged", "q": "Doe"}},
+        {"as": "CSV", "filter": {"state": "flagged", "q": "(not kept)"}},
         {"as": "JSON", "filter": {}},
         {"as": "JSON", "filter": {}},
     ]

@@ -1,12 +1,13 @@
 """What a reader takes along: a study's report, as a page and as PDF; the worklist as data."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from flask import Blueprint, Response, abort, render_template, request
 from flask_login import current_user, login_required
 
 from app.audit.log import WORKLIST_EXPORTED, record, record_downloaded, record_opened
-from app.reports.report import SAYS_NOTHING, WINDOWS, FindingHiddenError, Report, study_report
+from app.reports.report import SAYS_NOTHING, FindingHiddenError, Report, study_report
 from app.reports.report_json import report_json
 from app.reports.tables import worklist_csv, worklist_json
 from app.services import Services
@@ -15,6 +16,8 @@ from app.worklist.query import WorklistQuery
 
 blueprint = Blueprint("reports", __name__)
 
+NOT_KEPT = "(not kept)"
+
 
 @blueprint.get("/studies/<study_id>/report")
 @login_required
@@ -22,7 +25,7 @@ def page(study_id: str) -> str:
     """The report of a study, to be read or printed."""
     report = _report(study_id)
     record_opened(services().database, current_user.id, study_id, report.told, form="report")
-    return render_template("report.html", report=report, windows=WINDOWS, says_nothing=SAYS_NOTHING)
+    return render_template("report.html", report=report, says_nothing=SAYS_NOTHING)
 
 
 @blueprint.get("/studies/<study_id>/report.pdf")
@@ -62,13 +65,15 @@ def _download(
     make: Callable[[Services, WorklistQuery, str], Iterator[str]], kind: str, mimetype: str
 ) -> Response:
     query = WorklistQuery.from_address(request.args)
+    # Whoever was looked for stays out of the log, which outlives studies and names no patient.
+    kept = replace(query, text=NOT_KEPT) if query.text else query
     with services().database.write() as session:
         # Before the first piece: what was sent of a download that breaks off was seen, too.
         record(
             session,
             WORKLIST_EXPORTED,
             user_id=current_user.id,
-            filter=query.address(),
+            filter=kept.address(),
             **{"as": kind.upper()},
         )
     pieces = make(services(), query, current_user.id)
