@@ -116,7 +116,7 @@ def rows_of(session: Session, ids: Sequence[str], reader: Reader) -> list[Row]:
 
 
 def hidden_findings(session: Session, studies: Sequence[Study], user_id: str) -> set[str]:
-    """Ids of those whose finding the user may not see yet: `app.verdicts.finding_hidden`."""
+    """Ids of those whose finding the user may not see yet: `app.verdicts.record.finding_hidden`."""
     if not site_settings(session).image_first:
         return set()
     ids = {study.id for study in studies}
