@@ -16,6 +16,7 @@ from app.dashboard.drift import LEAST, in_words, stability_index
 from app.dashboard.figures import dashboard
 from app.dashboard.parts import Section
 from app.db.models import Analysis, Instance, Series, Upload, UploadedFile
+from app.db.retention import KeptAnalysis
 from app.services import Services
 from clinic import log_in, new_study
 from model.labels import LABELS
@@ -158,6 +159,18 @@ def test_a_model_that_is_new_here_is_compared_with_nothing(services: Services) -
     assert "no earlier ones of this model" in found.note
     assert [row[1] for row in found.rows] == [0] * 20
     assert sorted(str(row[3]) for row in found.rows) == [*["0"] * 19, "1"]
+
+
+def test_what_a_removed_study_began_stays_the_beginning(services: Services) -> None:
+    began = TODAY - timedelta(days=200)
+    named = {"model_name": "", "model_version": "", "model_sha256": "new"}
+    states = dict.fromkeys(LABELS, "flagged")
+    with services.database.write() as session:
+        session.add(KeptAnalysis(id="1", series_id="1", created_at=began, states=states, **named))
+    for days in (30, 0):
+        add_study(services, "flagged", TODAY - timedelta(days=days), 0, model="new")
+
+    assert "no earlier ones of this model" in sections(services)["probabilities"].note
 
 
 @pytest.mark.parametrize("path", ["/dashboard", "/dashboard/studies.csv"])

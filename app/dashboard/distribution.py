@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.dashboard.drift import in_words, stability_index
 from app.dashboard.parts import MOST, Bar, Period, Section
 from app.db.models import Analysis, Study
+from app.db.retention import KeptAnalysis
 
 REFERENCE: Final = timedelta(days=90)
 """So long after its first study a model counts as new."""
@@ -35,19 +36,22 @@ def distribution(session: Session, period: Period) -> Section:
 
 
 def _began(session: Session) -> datetime | None:
-    """When the newest model gave its first result."""
-    results = select(Analysis).where(Analysis.states.is_not(None))
+    """When the newest model gave its first result, of a study removed since, too."""
     model = session.scalar(
-        results.with_only_columns(Analysis.model_sha256)
+        select(Analysis.model_sha256)
+        .where(Analysis.states.is_not(None))
         .order_by(Analysis.created_at.desc())
         .limit(1)
     )
-    return session.scalar(
-        results.with_only_columns(Analysis.created_at)
-        .where(Analysis.model_sha256 == model)
-        .order_by(Analysis.created_at)
-        .limit(1)
-    )
+    first = [
+        session.scalar(
+            select(func.min(table.created_at)).where(
+                table.states.is_not(None), table.model_sha256 == model
+            )
+        )
+        for table in (Analysis, KeptAnalysis)
+    ]
+    return min((at for at in first if at), default=None)
 
 
 def _probabilities(session: Session, period: Period) -> list[float]:
