@@ -53,9 +53,8 @@ class Preview:
     def in_words(self) -> str:
         """The counts as a sentence."""
         told = (
-            f"{_counted(self.studies, 'study', 'studies')} with "
-            f"{_counted(self.slices, 'slice', 'slices')} would be removed now, "
-            f"{self.unreviewed:,} of them never reviewed"
+            f"{_counted(self.studies, 'study', 'studies')} ({self.unreviewed:,} never reviewed) "
+            f"with {_counted(self.slices, 'slice', 'slices')} would be removed now"
         )
         return told + (f"; {self.spared:,} in use would be spared." if self.spared else ".")
 

@@ -35,9 +35,9 @@ from app.db.models import (
 from app.db.reading import Claim
 from app.db.retention import DoomedFile, KeptAnalysis, KeptReview
 from app.services import Services
-from app.site import SiteSettings, choose
 from app.storage import HEAT, HU, ORIGINAL
 from app.worklist import claims
+from clinic import turn_on
 from live_clinic import wait_until
 from read_study import ReadStudy, add_read_study, give_verdict
 
@@ -52,8 +52,7 @@ def user(services: Services) -> str:
     """A reader; with him the site keeps studies for 30 days."""
     with services.database.write() as session:
         session.add(User(id="rob", username="rob", password_hash="", role="reader"))
-        session.flush()
-        choose(session, SiteSettings(retention_days=DAYS), "rob")
+    turn_on(services, retention_days=DAYS)
     return "rob"
 
 
@@ -100,6 +99,16 @@ def test_an_old_study_goes_with_rows_and_files_and_is_written_down(
     assert "Doe" not in str(event.details)
 
 
+def test_whatever_refers_to_removed_rows_is_found_by_an_index() -> None:
+    removed = {"study", "series", "instance", "analysis", "review"}
+    for table in Base.metadata.sorted_tables:
+        indexed = {next(iter(index.columns)).name for index in table.indexes}
+        indexed.add(next(iter(table.primary_key.columns)).name)
+        for key in table.foreign_keys:
+            if key.column.table.name in removed:
+                assert key.parent.name in indexed, f"{table.name}.{key.parent.name}"
+
+
 def test_the_readers_words_stay_and_agreement_counts_them_as_before(
     administrator: FlaskClient, services: Services, user: str
 ) -> None:
@@ -144,8 +153,7 @@ def with_a_new_series(services: Services, read: ReadStudy) -> None:
 
 
 def kept_for_good(services: Services, _read: ReadStudy) -> None:
-    with services.database.write() as session:
-        choose(session, SiteSettings(), "rob")
+    turn_on(services)
 
 
 @pytest.mark.parametrize("state", [claimed, analysed, with_a_new_series, kept_for_good])
@@ -221,8 +229,7 @@ def test_the_preview_counts_what_would_go(services: Services, user: str) -> None
 
     assert found == retention.Preview(studies=1, unreviewed=1, slices=3, spared=1)
     assert found.in_words() == (
-        "1 study with 3 slices would be removed now, 1 of them never reviewed; "
-        "1 in use would be spared."
+        "1 study (1 never reviewed) with 3 slices would be removed now; 1 in use would be spared."
     )
 
 
@@ -291,7 +298,9 @@ def test_the_command_tells_first_and_removes_then(services: Services, user: str)
         assert finished.exit_code == 0
         return finished.output
 
-    assert command("--dry-run").startswith("1 study with 3 slices would be removed now")
+    assert command("--dry-run").startswith(
+        "1 study (1 never reviewed) with 3 slices would be removed now"
+    )
     assert count(services, Study) == 1
     assert command().endswith("Removed: 1.\n")
     assert command("--dry-run").startswith("0 studies")

@@ -86,7 +86,7 @@ class Study(Base):
     simulated: Mapped[bool]
     received_at: Mapped[datetime] = mapped_column(default=now, index=True)
     state: Mapped[str] = mapped_column(String(16), default="waiting", index=True)
-    """One of `app.worklist.STATES`; kept by `app.worklist.refresh_study`."""
+    """One of `app.study_state.STATES`; kept by `app.study_state.refresh_study`."""
     state_reason: Mapped[str] = mapped_column(Text, default="")
     any_probability: Mapped[float | None]
     reviewed_at: Mapped[datetime | None]
@@ -202,7 +202,7 @@ class SliceResult(Base):
     analysis_id: Mapped[str] = mapped_column(ForeignKey("analysis.id"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True)
     """0 for the lowest slice."""
-    instance_id: Mapped[str] = mapped_column(ForeignKey("instance.id"))
+    instance_id: Mapped[str] = mapped_column(ForeignKey("instance.id"), index=True)
     probabilities: Mapped[dict[str, float]]
 
     analysis: Mapped[Analysis] = relationship(back_populates="slices")
@@ -216,9 +216,9 @@ class Review(Base):
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=random_id)
     study_id: Mapped[str] = mapped_column(ForeignKey("study.id"), index=True)
-    series_id: Mapped[str | None] = mapped_column(ForeignKey("series.id"))
+    series_id: Mapped[str | None] = mapped_column(ForeignKey("series.id"), index=True)
     """The series that was on the screen."""
-    analysis_id: Mapped[str | None] = mapped_column(ForeignKey("analysis.id"))
+    analysis_id: Mapped[str | None] = mapped_column(ForeignKey("analysis.id"), index=True)
     """The analysis that was on the screen."""
     user_id: Mapped[str] = mapped_column(ForeignKey("user.id"))
     kind: Mapped[str] = mapped_column(String(24), default="verdict")
@@ -232,7 +232,7 @@ class Review(Base):
     regions: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     """Ellipses in their boxes: instance, label, x0, y0, x1, y1 in pixels of the slice."""
     comment: Mapped[str] = mapped_column(Text)
-    withdraws: Mapped[str | None] = mapped_column(ForeignKey("review.id"))
+    withdraws: Mapped[str | None] = mapped_column(ForeignKey("review.id"), index=True)
     """The verdict that this row takes back."""
     created_at: Mapped[datetime] = mapped_column(default=now, index=True)
 
@@ -266,7 +266,7 @@ class UploadedFile(Base):
     outcome: Mapped[str] = mapped_column(String(16))
     """stored, duplicate, ignored or refused."""
     reason: Mapped[str] = mapped_column(Text, default="")
-    series_id: Mapped[str | None] = mapped_column(ForeignKey("series.id"))
+    series_id: Mapped[str | None] = mapped_column(ForeignKey("series.id"), index=True)
 
     upload: Mapped[Upload] = relationship(back_populates="files")
 
