@@ -16,7 +16,7 @@ from wtforms import (
     SubmitField,
 )
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import InputRequired, Regexp
+from wtforms.validators import InputRequired, NumberRange, Regexp
 from wtforms.widgets import HiddenInput
 
 from app import display_windows
@@ -28,10 +28,14 @@ DAYS: Final = r"(0|[1-9]\d{0,4})?"
 """What may stand for days: nothing, or a number of up to five digits."""
 
 
+_UNTOLD: Final = "The page did not tell which settings you saw: open it again."
+
+
 class _ChoiceForm(FlaskForm):
     seen = IntegerField(
         "Seen",
-        [InputRequired("The page did not tell which settings you saw: open it again.")],
+        # What no database takes for an id is no choice that anybody saw.
+        [InputRequired(_UNTOLD), NumberRange(0, 2**31 - 1, _UNTOLD)],
         widget=HiddenInput(),
     )
     """`app.site.newest_choice` when the page was made."""

@@ -183,7 +183,7 @@ def test_the_preview_counts_and_changes_nothing(
 
     answer = save(administrator, "/retention", days="30", preview="y")
 
-    assert "0 studies with 0 slices would be removed now" in answer.text
+    assert "0 studies (0 never reviewed) with 0 slices would be removed now" in answer.text
     assert held(services) == SiteSettings()
 
 
@@ -197,6 +197,16 @@ def test_only_administrators_choose(app: Flask, services: Services, part: str) -
     assert send(reader, f"/admin/settings{part}", seen="0", restore="y").status_code == 403
     assert visitor.post(f"/admin/settings{part}", data={"seen": "0"}).status_code in (302, 400)
     assert held(services) == SiteSettings()
+
+
+@pytest.mark.parametrize("seen", ["", "x", "-1", "9" * 30])
+def test_a_page_that_does_not_tell_what_it_saw_chooses_nothing(
+    administrator: FlaskClient, services: Services, seen: str
+) -> None:
+    answer = send(administrator, "/admin/settings", seen=seen, second_reader="y")
+
+    assert answer.status_code == 400
+    assert not held(services).second_reader
 
 
 def test_who_saw_older_settings_changes_nothing(
