@@ -1,6 +1,7 @@
 """What is unlike training is far from it, in the network, in the artefact and in words."""
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from model.evaluation.unfamiliarity import (
 )
 from model.exporting.torchscript import network_bytes, script
 from model.network import HemorrhageNetwork, NetworkSpec
-from model.predictor import Predictor, load_predictor
+from model.predictor import load_predictor
 from model.training.familiarity_fitting import fit_familiarity, prediction_limit
 from model.unfamiliar import UnfamiliarFacts, judge_unfamiliarity
 
@@ -175,7 +176,14 @@ def test_a_series_is_judged_by_the_median_of_its_slices(tmp_path: Path) -> None:
     assert found == pytest.approx(np.median(distances.numpy()), rel=0.02)
 
 
-def test_weights_that_know_none_serve_without_a_score(predictor: Predictor) -> None:
+def test_weights_that_know_none_serve_without_a_score(tmp_path: Path) -> None:
+    folder = write_artefact(tmp_path, 2, 5)
+    card = json.loads((folder / "falx.json").read_text())
+    del card["unfamiliar"]
+    (folder / "falx.json").write_text(json.dumps(card))
+
+    predictor = load_predictor(folder, "cpu")
+
     assert predictor.card.unfamiliar is None
     assert predictor.predict(noise(1), positions(1), ignore).unfamiliarity is None
 
