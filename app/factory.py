@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from flask import Flask, Response, redirect, render_template, request, url_for
+from flask import Flask, Response, abort, redirect, render_template, request, url_for
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, current_user
@@ -74,6 +74,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     app.extensions[EXTENSION] = services
     app.extensions["falx-card"] = load_card(services.settings.model / "falx.json")
     _init_login(app, services)
+    app.before_request(_refuse_nul)
     app.before_request(_bound_request)
     # After the bounds: it reads the form, and with it the whole request.
     CSRFProtect(app)
@@ -131,6 +132,12 @@ def _init_login(app: Flask, services: Services) -> None:
     manager = LoginManager(app)
     manager.unauthorized_handler(_ask_for_login)
     manager.user_loader(lambda cookie_id: auth.load_user(services.database, cookie_id))
+
+
+def _refuse_nul() -> None:
+    """An address with NUL names nothing here: PostgreSQL cannot even look for it."""
+    if "\x00" in request.path:
+        abort(404)
 
 
 def _bound_request() -> ResponseReturnValue | None:

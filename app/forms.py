@@ -1,5 +1,7 @@
 """The forms of the clinic, each checked on the server with CSRF protection."""
 
+from typing import Any
+
 from flask_wtf import FlaskForm
 from wtforms import (
     Form,
@@ -13,6 +15,7 @@ from wtforms import (
     TextAreaField,
 )
 from wtforms.fields.choices import SelectChoice
+from wtforms.form import BaseForm
 from wtforms.validators import DataRequired, EqualTo, Length, Regexp
 
 from app.auth import MIN_PASSWORD_LENGTH, READER, ROLES
@@ -26,7 +29,21 @@ _password_rules = (
 )
 
 
-class LoginForm(FlaskForm):
+class ClinicForm(FlaskForm):
+    """Its texts come without NUL, which PostgreSQL neither stores nor compares."""
+
+    class Meta(FlaskForm.Meta):
+        def bind_field(self, form: BaseForm, unbound_field: Any, options: dict[str, Any]) -> Any:
+            if issubclass(unbound_field.field_class, StringField):
+                options = {**options, "filters": [_without_nul]}
+            return super().bind_field(form, unbound_field, options)
+
+
+def _without_nul(text: str | None) -> str | None:
+    return text and text.replace("\x00", "")
+
+
+class LoginForm(ClinicForm):
     """Name and password."""
 
     username = StringField("User name", [DataRequired(), Length(max=64)])
@@ -34,7 +51,7 @@ class LoginForm(FlaskForm):
     submit = SubmitField("Log in")
 
 
-class PasswordForm(FlaskForm):
+class PasswordForm(ClinicForm):
     """A user's own new password."""
 
     current = PasswordField("Present password", [DataRequired(), Length(max=256)])
@@ -45,7 +62,7 @@ class PasswordForm(FlaskForm):
     submit = SubmitField("Change password")
 
 
-class UserForm(FlaskForm):
+class UserForm(ClinicForm):
     """A new account."""
 
     username = StringField(
@@ -60,11 +77,11 @@ class UserForm(FlaskForm):
     submit = SubmitField("Add user")
 
 
-class ActionForm(FlaskForm):
+class ActionForm(ClinicForm):
     """A button that changes something: nothing but the CSRF token."""
 
 
-class UploadForm(FlaskForm):
+class UploadForm(ClinicForm):
     """Files, a folder, or both."""
 
     files = MultipleFileField("Slices or zip archives")
@@ -84,9 +101,9 @@ class VerdictForm(Form):
     here = SelectField("This slice", choices=_choices("–", (PRESENT, ABSENT)), default="")
 
 
-def _review_form() -> type[FlaskForm]:
+def _review_form() -> type[ClinicForm]:
     fields = {label: FormField(VerdictForm, label=label) for label in LABELS}
-    return type("LabelVerdicts", (FlaskForm,), fields)
+    return type("LabelVerdicts", (ClinicForm,), fields)
 
 
 class ReviewForm(_review_form()):  # type: ignore[misc]  # one field a label, from the one list
@@ -133,10 +150,10 @@ class ReviewForm(_review_form()):  # type: ignore[misc]  # one field a label, fr
         return {label: of_label for label, of_label in words.items() if of_label}
 
 
-def _impression_form() -> type[FlaskForm]:
+def _impression_form() -> type[ClinicForm]:
     words = _choices("no statement", IMPRESSIONS)
     fields = {label: SelectField(label, choices=words, default="") for label in LABELS}
-    return type("LabelImpressions", (FlaskForm,), fields)
+    return type("LabelImpressions", (ClinicForm,), fields)
 
 
 class ImpressionForm(_impression_form()):  # type: ignore[misc]  # one field a label, as above

@@ -148,6 +148,16 @@ def test_a_failed_login_keeps_no_name_that_is_no_account(
     assert "secret" not in str(unknown.details)
 
 
+def test_a_name_with_what_no_database_holds_is_refused_as_any_other(client: FlaskClient) -> None:
+    data = {"csrf_token": csrf_token(client, "/login"), "username": "a\0b", "password": "wrong"}
+
+    assert client.post("/login", data=data).status_code == 401
+
+
+def test_an_address_with_what_no_database_holds_is_not_found(reader: FlaskClient) -> None:
+    assert reader.get("/studies/a%00b").status_code == 404
+
+
 def test_an_opened_study_tells_model_and_thresholds_once(
     services: Services, reader: FlaskClient
 ) -> None:

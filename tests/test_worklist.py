@@ -109,6 +109,12 @@ def test_a_percent_sign_in_the_search_is_a_percent_sign(mixed: Services) -> None
     assert names(mixed, "%") == []
 
 
+def test_a_search_with_what_no_database_holds_is_made_without_it(mixed: Services) -> None:
+    asked = WorklistQuery.from_address({"q": "FLAGGED\0-90"})
+
+    assert names(mixed, asked.text) == ["flagged-90"]
+
+
 def test_the_state_filter_leaves_reviewed_studies_out(mixed: Services) -> None:
     assert names(mixed, state="flagged") == ["flagged-90", "flagged-60"]
     assert names(mixed, state="reviewed") == ["seen"]

@@ -41,7 +41,8 @@ class WorklistQuery:
     def from_address(cls, args: Mapping[str, str]) -> Self:
         """What an address asks for; what it says amiss is left out."""
         return cls(
-            text=args.get("q", "").strip()[:200],
+            # PostgreSQL refuses a text with NUL in it.
+            text=args.get("q", "").replace("\x00", "").strip()[:200],
             state=_one_of(SHOWN_STATES, args.get("state", "")),
             period=_one_of(PERIODS, args.get("received", "")),
             first_day=_day(args.get("from", "")),

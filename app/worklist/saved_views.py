@@ -34,7 +34,7 @@ def save_view(session: Session, user_id: str, name: str, query: WorklistQuery) -
     SavedViewError
         The name is empty or too long, or the user has as many views as one may have.
     """
-    name = " ".join(name.split())
+    name = " ".join(name.replace("\x00", "").split())
     if not 0 < len(name) <= NAME_LENGTH:
         raise SavedViewError(f"A view needs a name of 1 to {NAME_LENGTH} characters.")
     delete_view(session, user_id, name=name)
