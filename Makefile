@@ -17,7 +17,7 @@ SERVING := $(VENV)/.serving
 TRAINING := $(VENV)/.training
 TESTING := $(VENV)/.testing
 
-.PHONY: help run test lint bench train weights training-tools image clean
+.PHONY: help run test test-long lint bench train weights training-tools image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,8 +25,11 @@ help: ## Show this list
 run: $(SERVING) ## Set up, then serve on http://127.0.0.1:8000 until Ctrl-C
 	@$(VENV)/bin/python -m app run
 
-test: lint ## Check style and types, then run every test
+test: lint ## Check style and types, then run every test but the long ones
 	$(VENV)/bin/python -m pytest
+
+test-long: $(TESTING) ## Run the tests that take more than half a minute each
+	$(VENV)/bin/python -m pytest -m long
 
 lint: $(TESTING) ## Check style and types
 	$(VENV)/bin/ruff check .

@@ -45,7 +45,17 @@ def take_a_step(network: HemorrhageNetwork, hu: torch.Tensor) -> None:
         parameter.grad = None
 
 
-@pytest.mark.parametrize("architecture", [*NAMED, *OTHERS])
+LONG = "resnext101_32x48d"
+"""It has 826 million parameters."""
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        *(name for name in (*NAMED, *OTHERS) if name != LONG),
+        pytest.param(LONG, marks=pytest.mark.long),
+    ],
+)
 def test_a_network_trains_and_its_exported_file_says_the_same(architecture: str) -> None:
     torch.manual_seed(0)
     size = SMALLEST.get(architecture, 32)

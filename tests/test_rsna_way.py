@@ -104,6 +104,7 @@ def test_no_patient_stands_on_two_sides(work: Path) -> None:
     assert len(patients) == len(set(patients))
 
 
+@pytest.mark.long
 def test_every_command_can_be_given_again(tree: RsnaTree, work: Path) -> None:
     before = (work / "run" / "last.pt").read_bytes()
 
