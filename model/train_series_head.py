@@ -84,14 +84,18 @@ def main(arguments: list[str] | None = None) -> None:
 def _show(console: Console, figures: Mapping[str, Any], path: Path) -> None:
     console.print(
         f"{figures['patients']} tune patients, {figures['slices']} slices, {figures['epochs']} "
-        f"epochs; averaged over {figures['width_mm']:g} mm, then corrected: log loss on patients "
+        f"epochs; averaged over neighbours, then corrected: log loss on patients "
         f"that the correction did not see, in {figures['folds']} folds:"
     )
     kinds = ("alone", "averaged", "with_head")
-    columns = (*(figures[f"log_loss_{kind}"] for kind in kinds), figures["blend"])
-    for label, alone, averaged, with_head, blend in zip(LABELS, *columns, strict=True):
+    columns = (
+        *(figures[f"log_loss_{kind}"] for kind in kinds),
+        figures["widths_mm"],
+        figures["blend"],
+    )
+    for label, alone, averaged, with_head, width, blend in zip(LABELS, *columns, strict=True):
         losses = f"alone {alone:.4f}  averaged {averaged:.4f}  with head {with_head:.4f}"
-        console.print(f"{label:>18}  {losses}  blend {blend}")
+        console.print(f"{label:>18}  {losses}  width {width:g} mm  blend {blend}")
     weighted = (f"{kind.replace('_', ' ')} {figures[f'weighted_{kind}']:.4f}" for kind in kinds)
     console.print(f"{'weighted':>18}  {'  '.join(weighted)}\nwritten: {path}")
 

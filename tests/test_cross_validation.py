@@ -187,4 +187,4 @@ def test_neighbours_are_of_the_same_series() -> None:
     level = np.repeat(np.arange(len(predictions.frame) // 3), 3)[:, None].astype(np.float32)
     flat = replace(predictions, slice_logits=np.repeat(level, len(LABELS), axis=1))
 
-    assert np.allclose(averaged(flat, 6.0), flat.slice_logits)
+    assert np.allclose(averaged(flat, [6.0] * len(LABELS)), flat.slice_logits)

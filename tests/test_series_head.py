@@ -115,20 +115,33 @@ def test_logits_are_averaged_by_distance() -> None:
     logits = torch.tensor([[0.0], [0.0], [1.0], [0.0]])
     z_mm = torch.tensor([0.0, 5.0, 10.0, 40.0])
 
-    found = neighbour_average(logits, z_mm, width_mm=5.0).flatten()
+    found = neighbour_average(logits, z_mm, torch.tensor([5.0])).flatten()
 
     near, far = math.exp(-0.5), math.exp(-2)
     assert found.tolist() == pytest.approx(
         [far / (1 + near + far), near / (1 + 2 * near), 1 / (1 + near + far), 0], abs=1e-6
     )
-    assert torch.equal(neighbour_average(logits, z_mm, width_mm=0.0), logits)
+
+
+def test_each_label_has_its_width_and_0_leaves_it() -> None:
+    _, logits, _ = one_series(4)
+    z_mm = torch.tensor([0.0, 5.0, 5.0, 15.0])  # two slices at one place
+    widths = torch.tensor([3.0, 0.0, 6.0, 0.0, 0.0, 3.0])
+
+    found = neighbour_average(logits, z_mm, widths)
+
+    for i, width in enumerate(widths):
+        alike = neighbour_average(logits, z_mm, width.repeat(len(LABELS)))[:, i]
+        assert torch.allclose(found[:, i], alike)
+    assert torch.equal(found[:, [1, 3, 4]], logits[:, [1, 3, 4]])
+    assert torch.equal(neighbour_average(logits, z_mm, torch.zeros(6)), logits)
 
 
 def test_averaged_slices_are_what_is_corrected() -> None:
     embeddings, logits, z_mm = one_series(6)
     head, wide = speaking_head(), speaking_head()
-    wide.width_mm.fill_(5.0)
-    averaged = neighbour_average(logits, z_mm, 5.0)
+    wide.widths_mm.fill_(5.0)
+    averaged = neighbour_average(logits, z_mm, torch.full((6,), 5.0))
 
     assert torch.equal(wide(embeddings, logits, z_mm), head(embeddings, averaged, z_mm))
     wide.blend.zero_()
@@ -142,7 +155,7 @@ def test_the_artefact_holds_the_head(slices_per_input: int) -> None:
     network = HemorrhageNetwork(NetworkSpec("test_resnet", 32, slices_per_input)).eval()
     head = SeriesHead(network.embedding_size).eval()
     torch.nn.init.normal_(head.correction.weight)
-    head.width_mm.fill_(4.5)
+    head.widths_mm.fill_(4.5)
     network.series_head = head
     generator = torch.Generator().manual_seed(1)
     hu = torch.randint(-100, 100, (5, 40, 40), generator=generator).to(torch.int16)
@@ -187,6 +200,6 @@ def test_a_damaged_file_is_told(tmp_path: Path, content: bytes) -> None:
 
 
 def test_two_heads_that_average_alike_are_alike() -> None:
-    first, second = (averaging_head(4, 4.5, [0.1] * 6).state_dict() for _ in range(2))
+    first, second = (averaging_head(4, [4.5] * 6, [0.1] * 6).state_dict() for _ in range(2))
 
     assert all(torch.equal(first[name], second[name]) for name in first)

@@ -39,7 +39,7 @@ class SeriesHead(nn.Module):
     """
 
     blend: Tensor
-    width_mm: Tensor
+    widths_mm: Tensor
     offset: Tensor
 
     def __init__(self, embedding_size: int, hidden: int = 64, dropout: float = 0.2) -> None:
@@ -56,7 +56,7 @@ class SeriesHead(nn.Module):
         nn.init.zeros_(self.correction.bias)
         # How much of the correction counts, a label: chosen on patients it was not fitted to.
         self.register_buffer("blend", torch.ones(len(LABELS)))
-        self.register_buffer("width_mm", torch.zeros(()))
+        self.register_buffer("widths_mm", torch.zeros(len(LABELS)))
         self.register_buffer("offset", torch.zeros(len(LABELS)))
 
     def forward(self, embeddings: Tensor, logits: Tensor, z_mm: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ class SeriesHead(nn.Module):
         """
         if embeddings.shape[0] != logits.shape[0] or z_mm.shape[0] != logits.shape[0]:
             raise ValueError("embeddings, logits and z_mm must have one entry a slice")
-        averaged = neighbour_average(logits, z_mm, float(self.width_mm)) + self.offset
+        averaged = neighbour_average(logits, z_mm, self.widths_mm) + self.offset
         if not bool(self.blend.any()):
             return averaged
         seen = self.seen(embeddings, averaged, z_mm)
@@ -119,25 +119,29 @@ class SeriesHead(nn.Module):
         return correction
 
 
-def neighbour_average(logits: Tensor, z_mm: Tensor, width_mm: float) -> Tensor:
+def neighbour_average(logits: Tensor, z_mm: Tensor, widths_mm: Tensor) -> Tensor:
     """Average each slice's logits with those of the slices around it.
 
     Parameters
     ----------
     logits, z_mm
         float32[S, 6] and float32[S].
-    width_mm
-        Standard deviation of the Gaussian over the distance by which slices weigh; 0 leaves them.
+    widths_mm
+        float32[6], of each label the standard deviation of the Gaussian over the distance by which
+        slices weigh; 0 leaves a label's logits.
 
     Returns
     -------
     float32[S, 6].
     """
-    if width_mm <= 0:
+    averaged = widths_mm > 0
+    if not bool(averaged.any()):
         return logits
     z = positions_mm(z_mm)
-    weights = torch.exp(-0.5 * ((z[:, None] - z[None, :]) / width_mm) ** 2)
-    return (weights / weights.sum(dim=1, keepdim=True)) @ logits
+    distances = (z[:, None] - z[None, :]) / torch.where(averaged, widths_mm, 1.0)[:, None, None]
+    weights = torch.exp(-0.5 * distances**2)
+    means = torch.einsum("lst,tl->sl", weights / weights.sum(dim=2, keepdim=True), logits)
+    return torch.where(averaged, means, logits)
 
 
 def positions_mm(z_mm: Tensor) -> Tensor:
@@ -196,13 +200,15 @@ class FittedHead:
         return head.eval()
 
 
-def averaging_head(embedding_size: int, width_mm: float, offset: Sequence[float]) -> SeriesHead:
+def averaging_head(
+    embedding_size: int, widths_mm: Sequence[float], offset: Sequence[float]
+) -> SeriesHead:
     """A head that averages over neighbours and adds an offset a label, and corrects nothing."""
     head = SeriesHead(embedding_size, hidden=1)
     for unused in head.parameters():
         torch.nn.init.zeros_(unused)  # by chance, the same head would never have the same digest
     head.blend.zero_()
-    head.width_mm.fill_(width_mm)
+    head.widths_mm.copy_(torch.tensor(widths_mm))
     head.offset.copy_(torch.tensor(offset))
     return head.eval()
 
@@ -210,8 +216,10 @@ def averaging_head(embedding_size: int, width_mm: float, offset: Sequence[float]
 def describe(figures: Mapping[str, Any]) -> str:
     """Say what a series head is and what it brought, for the card."""
     does, brought = [], [f"{figures['weighted_alone']:.4f} for slices alone"]
-    if figures["width_mm"]:
-        does.append(f"logits averaged over neighbours (Gaussian of {figures['width_mm']:g} mm)")
+    if any(figures["widths_mm"]):
+        pairs = zip(LABELS, figures["widths_mm"], strict=True)
+        widths = ", ".join(f"{label} {width:g} mm" for label, width in pairs if width)
+        does.append(f"logits averaged over neighbours (Gaussian; {widths})")
         brought.append(f"{figures['weighted_averaged']:.4f} averaged")
     if any(figures["offset"]):
         does.append("an offset a label added")

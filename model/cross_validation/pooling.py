@@ -7,7 +7,7 @@ each run on the test patients of the others: nothing that judges a patient has s
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,12 +20,10 @@ from model.cross_validation.scaling import UNSCALED, Scaling, fit_scaling
 from model.evaluation.bootstrap import draw_counts
 from model.evaluation.measurement import POINTS, confusion, measure_threshold
 from model.evaluation.metrics import weighted_log_loss
+from model.evaluation.neighbour_widths import WIDTHS_MM, choose_widths
 from model.evaluation.predictions import Predictions, served_positions
 from model.finding import calibrated
 from model.labels import LABELS
-
-WIDTHS_MM: Final = (0.0, 3.0, 4.5, 6.0, 8.0)
-"""Of the Gaussian by which a slice's neighbours weigh."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +32,15 @@ class Fit:
 
     Parameters
     ----------
-    width_mm
-        Of the average over neighbours.
+    widths_mm
+        Six, of the average over neighbours.
     series, alone
         Scaling of the averaged logits, and of each slice's own.
     thresholds
         Label to screen and alert threshold.
     """
 
-    width_mm: float
+    widths_mm: Sequence[float]
     series: Scaling
     alone: Scaling
     thresholds: Mapping[str, Mapping[str, float]]
@@ -51,7 +49,7 @@ class Fit:
         """Predictions with logits whose sigmoid is the calibrated probability."""
         return replace(
             predictions,
-            logits=self.series.apply(averaged(predictions, self.width_mm)),
+            logits=self.series.apply(averaged(predictions, self.widths_mm)),
             slice_logits=self.alone.apply(predictions.slice_logits),
         )
 
@@ -66,33 +64,37 @@ def fit(predictions: Predictions, wishes: Wishes) -> Fit:
     wishes
         For the thresholds.
     """
-    candidates = {width: averaged(predictions, width) for width in WIDTHS_MM}
-    width = min(candidates, key=lambda width: _loss(candidates[width], predictions))
-    series = fit_scaling(candidates[width], predictions)
-    scaled = replace(predictions, logits=series.apply(candidates[width]))
+    studies = pd.factorize(predictions.frame["study"])[0]
+    scaled_of = {}
+    for width in WIDTHS_MM:
+        logits = averaged(predictions, [width] * len(LABELS))
+        scaled_of[width] = fit_scaling(logits, predictions).apply(logits)
+    widths = choose_widths(scaled_of, predictions.targets, studies)
+    logits = averaged(predictions, widths)
+    series = fit_scaling(logits, predictions)
     return Fit(
-        width,
+        widths,
         series,
         fit_scaling(predictions.slice_logits, predictions),
-        choose_thresholds(scaled, UNSCALED, wishes),
+        choose_thresholds(replace(predictions, logits=series.apply(logits)), UNSCALED, wishes),
     )
 
 
-def averaged(predictions: Predictions, width_mm: float) -> NDArray[np.float32]:
+def averaged(predictions: Predictions, widths_mm: Sequence[float]) -> NDArray[np.float32]:
     """Average the logits of slices [S, 6] over their neighbours, series by series."""
     logits = predictions.slice_logits.copy()
     for rows in predictions.frame.groupby(["study", "series"], sort=False).indices.values():
         z_mm = predictions.frame["z_mm"].to_numpy(np.float64)[rows]
         positions = served_positions(z_mm, np.full(len(z_mm), np.nan))
         average = neighbour_average(
-            torch.from_numpy(logits[rows]), torch.from_numpy(positions), width_mm
+            torch.from_numpy(logits[rows]), torch.from_numpy(positions), torch.tensor(widths_mm)
         )
         logits[rows] = average.numpy()
     return logits
 
 
 def _loss(logits: NDArray[np.float32], predictions: Predictions) -> float:
-    return weighted_log_loss(predictions.targets, calibrated(logits, UNSCALED))
+    return round(weighted_log_loss(predictions.targets, calibrated(logits, UNSCALED)), 5)
 
 
 @dataclass(frozen=True)
@@ -155,11 +157,9 @@ def calibrate_on_all(runs: Sequence[Predictions], wishes: Wishes) -> dict[str, A
     everybody = joined(runs)
     found = fit(everybody, wishes)
     return {
-        "width_mm": found.width_mm,
-        "loss_by_width": {
-            f"{width:g}": round(_loss(averaged(everybody, width), everybody), 5)
-            for width in WIDTHS_MM
-        },
+        "widths_mm": dict(zip(LABELS, found.widths_mm, strict=True)),
+        "weighted_alone": _loss(everybody.slice_logits, everybody),
+        "weighted_averaged": _loss(averaged(everybody, found.widths_mm), everybody),
         "offset": dict(found.series.offset),
         "temperature": dict(found.series.temperature),
         "slice_temperature": dict(found.alone.temperature),

@@ -59,17 +59,18 @@ def give_to(run: Path, calibration: Mapping[str, Any], evaluation: Mapping[str, 
 
 def head_given(network: HemorrhageNetwork, calibration: Mapping[str, Any]) -> FittedHead:
     """The series head for a network without one: what was fitted to the rotations' logits."""
-    width_mm, losses = calibration["width_mm"], calibration["loss_by_width"]
-    offset = [calibration["offset"][label] for label in LABELS]
-    head = averaging_head(network.embedding_size, width_mm, offset)
+    widths_mm, offset = (
+        [calibration[name][label] for label in LABELS] for name in ("widths_mm", "offset")
+    )
+    head = averaging_head(network.embedding_size, widths_mm, offset)
     figures = {
         "patients": calibration["counts"]["patients"],
         "role": "cross-validated",
-        "width_mm": width_mm,
+        "widths_mm": widths_mm,
         "offset": offset,
         "blend": [0.0] * len(LABELS),
-        "weighted_alone": losses["0"],
-        "weighted_averaged": losses[f"{width_mm:g}"],
+        "weighted_alone": calibration["weighted_alone"],
+        "weighted_averaged": calibration["weighted_averaged"],
     }
     encoder = weights_digest(network)
     return FittedHead(head.state_dict(), head.embedding_size, head.hidden, encoder, figures)

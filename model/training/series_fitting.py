@@ -14,12 +14,11 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 
 from model.architecture.series_head import FittedHead, SeriesHead, neighbour_average
+from model.evaluation.neighbour_widths import WIDTHS_MM, choose_widths
 from model.labels import LABELS, METRIC_WEIGHTS
 from model.training.encoded_series import EncodedSeries, deal_patients
 
 BLENDS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
-WIDTHS_MM: Final = (0.0, 3.0, 4.5, 6.0)
-"""To average over: at 5 mm, each neighbour weighs 0, 0.25, 0.54 or 0.71 of the slice itself."""
 _LEAST_POSITIVE: Final = 3
 """Patients with a label, so that each of three folds can have one."""
 
@@ -42,21 +41,33 @@ def label_losses(logits: Tensor, targets: Tensor) -> Tensor:
     return functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
 
 
-def choose_width(series: Sequence[EncodedSeries]) -> tuple[float, list[float], list[float]]:
-    """Choose over how many millimetres logits are averaged: one number of few, by the log loss.
+def average_over_neighbours(
+    series: Sequence[EncodedSeries],
+) -> tuple[list[float], list[EncodedSeries]]:
+    """Choose each label's width (`choose_widths`, a series for a study), and average by it."""
+    studies = np.repeat(np.arange(len(series)), [len(one.logits) for one in series])
+    targets = torch.cat([one.targets for one in series]).numpy().astype(np.int64)
+    logits_of = {
+        width: torch.cat([one.logits for one in _averaged(series, [width] * len(LABELS))]).numpy()
+        for width in WIDTHS_MM
+    }
+    widths = choose_widths(logits_of, targets, studies)
+    return widths, _averaged(series, widths)
 
-    Returns
-    -------
-    The width, and the labels' log losses of slices alone and averaged by it.
-    """
-    targets = torch.cat([one.targets for one in series])
-    losses = {}
-    for width in WIDTHS_MM:
-        averaged = [neighbour_average(one.logits, one.z_mm, width) for one in series]
-        losses[width] = label_losses(torch.cat(averaged), targets).mean(dim=0).tolist()
-    # Rounded: of widths that are alike, the first and smallest is taken.
-    width = min(losses, key=lambda width: round(_weighted(losses[width]), 5))
-    return width, losses[0.0], losses[width]
+
+def _averaged(series: Sequence[EncodedSeries], widths_mm: Sequence[float]) -> list[EncodedSeries]:
+    widths = torch.tensor(widths_mm)
+    return [replace(one, logits=neighbour_average(one.logits, one.z_mm, widths)) for one in series]
+
+
+def mean_losses(series: Sequence[EncodedSeries]) -> list[float]:
+    """The labels' log losses."""
+    logits, targets = (
+        torch.cat(parts)
+        for parts in zip(*((one.logits, one.targets) for one in series), strict=True)
+    )
+    losses: list[float] = label_losses(logits, targets).mean(dim=0).tolist()
+    return losses
 
 
 def fit_head(
@@ -215,8 +226,9 @@ def fit_series_head(
             f"and {len(clear)} have none; {_LEAST_POSITIVE} of each are the least to judge it by."
         )
     folds = min(fitting.folds, len(having[0]), len(clear))
-    width, alone, averaged = choose_width(series)
-    series = [replace(one, logits=neighbour_average(one.logits, one.z_mm, width)) for one in series]
+    alone = mean_losses(series)
+    widths, series = average_over_neighbours(series)
+    averaged = mean_losses(series)
     may_blend = [len(those) >= _LEAST_POSITIVE for those in having]
     epochs, blend, losses = cross_validate(series, folds, may_blend, fitting, device)
     figures = {
@@ -228,7 +240,7 @@ def fit_series_head(
         "folds": folds,
         "epochs": epochs,
         "seed": fitting.seed,
-        "width_mm": width,
+        "widths_mm": widths,
         "offset": [0.0] * len(LABELS),
         "blend": blend,
         "log_loss_alone": alone,
@@ -238,14 +250,14 @@ def fit_series_head(
         "weighted_averaged": _weighted(averaged),
         "weighted_with_head": _weighted(losses["with_head"]),
     }
-    if not any(blend) and not width:
+    if not any(blend) and not any(widths):
         return (
             "No series head: on patients that it did not see it made no label better than the "
             f"slices alone (weighted log loss {figures['weighted_alone']:.4f})."
         )
     head = fit_head(series, fitting, epochs, device).cpu()
     head.blend.copy_(torch.tensor(blend))
-    head.width_mm.fill_(width)
+    head.widths_mm.copy_(torch.tensor(widths))
     return FittedHead(head.state_dict(), head.embedding_size, head.hidden, encoder, figures)
 
 
