@@ -108,6 +108,11 @@ def remove_old_studies(settings: Settings, dry_run: bool) -> None:
     click.echo(found.in_words() if days else "This site keeps every study: retention is off.")
     if not dry_run:
         click.echo(f"Removed: {retention.remove_due(services)}.")
+        with services.database.read() as session:
+            left = retention.files_left(session)
+        if left:
+            which = f"{left:,} {'file' if left == 1 else 'files'} of removed studies"
+            sys.exit(f"falx: {which} cannot be deleted, see above; the next removal tries again.")
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, delete, exists, false, func, select
+from sqlalchemy import ColumnElement, Select, delete, exists, false, func, select, tuple_
 from sqlalchemy.orm import Session, joinedload
 
 from app.audit.log import STUDY_REMOVED, record
@@ -34,6 +34,7 @@ from app.services import Services
 from app.site import site_settings
 from app.storage import HEAT, HU, ORIGINAL
 from app.worklist.claims import lapsed_before
+from app.worklist.saved_views import delete_in_vain, views_in_search_of
 
 logger = logging.getLogger(__name__)
 
@@ -77,21 +78,29 @@ def preview(session: Session, days: int, claim_minutes: int) -> Preview:
 def remove_due(services: Services) -> int:
     """Remove every study that is due, and what an earlier interruption left of others.
 
+    A file that cannot be deleted is logged, counted by `files_left` and tried again next time.
+
     Returns
     -------
     How many studies were removed.
     """
-    _remove_files(services)
+    stuck: set[tuple[str, str]] = set()
+    _remove_files(services, stuck)
     with services.database.read() as session:
         days = site_settings(session).retention_days
         due = session.scalars(_due(services, days).order_by(Study.received_at)).all()
     removed = 0
     for study_id in due:
         removed += _remove(services, study_id)
-        _remove_files(services)
+        _remove_files(services, stuck)
     if days:
         _remove_uploads(services, days)
     return removed
+
+
+def files_left(session: Session) -> int:
+    """How many files of removed studies are still there."""
+    return session.scalar(select(func.count()).select_from(DoomedFile)) or 0
 
 
 def kept_reviews(session: Session) -> list[Review]:
@@ -160,6 +169,7 @@ def _remove(services: Services, study_id: str) -> bool:
             return False
         doomed = _doom_files(session, study_id)
         reviews = _keep_labels(session, study_id)
+        views = views_in_search_of(session, study_id)
         record(
             session,
             STUDY_REMOVED,
@@ -170,6 +180,7 @@ def _remove(services: Services, study_id: str) -> bool:
             readers_rows_kept=reviews,
         )
         _delete_rows(session, study_id)
+        delete_in_vain(session, views)
         mark_changed(session)
     logger.info("study %s: removed, older than %d days", study_id, days)
     return True
@@ -221,21 +232,24 @@ def _delete_rows(session: Session, study_id: str) -> None:
         )
 
 
-def _remove_files(services: Services) -> None:
+def _remove_files(services: Services, stuck: set[tuple[str, str]]) -> None:
+    """Remove what is written down. What cannot be stays so, for another time; it joins `stuck`."""
+    columns = (DoomedFile.kind, DoomedFile.file_id)
+    key, last = tuple_(*columns), ("", "")
     while True:
+        page = select(*columns).where(key > last).order_by(*columns)
         with services.database.read() as session:
-            found = session.execute(
-                select(DoomedFile.kind, DoomedFile.file_id).limit(FILES_AT_ONCE)
-            ).all()
+            found = [(row.kind, row.file_id) for row in session.execute(page.limit(FILES_AT_ONCE))]
         if not found:
             return
-        services.storage.remove_for_good((row.kind, row.file_id) for row in found)
+        left = services.storage.remove_for_good(one for one in found if one not in stuck)
+        for (kind, file_id), reason in left.items():
+            logger.error("%s %s of a removed study cannot be deleted: %s", kind, file_id, reason)
+        stuck.update(left)
         with services.database.write() as session:
-            for kind in (ORIGINAL, HU, HEAT):
-                gone = [row.file_id for row in found if row.kind == kind]
-                session.execute(
-                    delete(DoomedFile).where(DoomedFile.kind == kind, DoomedFile.file_id.in_(gone))
-                )
+            gone = [one for one in found if one not in stuck]
+            session.execute(delete(DoomedFile).where(key.in_(gone)))
+        last = found[-1]
 
 
 def _remove_uploads(services: Services, days: int) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -101,16 +102,30 @@ class Storage:
         """Remove the file if it is there."""
         self._path(kind, file_id).unlink(missing_ok=True)
 
-    def remove_for_good(self, files: Iterable[tuple[str, str]]) -> None:
-        """Remove files (kind, id) so that a power cut does not bring them back."""
-        folders = set()
-        for kind, file_id in files:
-            path = self._path(kind, file_id)
-            path.unlink(missing_ok=True)
-            folders.add(path.parent)
-        for folder in folders:
-            if folder.is_dir():
-                _fsync_folder(folder)
+    def remove_for_good(self, files: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Remove files (kind, id) so that a power cut does not bring them back.
+
+        Returns
+        -------
+        The files that are still there, each with the reason; all others are gone.
+        """
+        left: dict[tuple[str, str], str] = {}
+        folders: dict[Path, list[tuple[str, str]]] = defaultdict(list)
+        for one in files:
+            path = self._path(*one)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                left[one] = _reason(error)
+            else:
+                folders[path.parent].append(one)
+        for folder, gone in folders.items():
+            try:
+                if folder.is_dir():
+                    _fsync_folder(folder)
+            except OSError as error:
+                left |= dict.fromkeys(gone, _reason(error))
+        return left
 
     def sweep(self) -> None:
         """Remove what an interrupted process left in `incoming`. Call where nothing writes yet."""
@@ -120,6 +135,10 @@ class Storage:
     def _path(self, kind: str, file_id: str) -> Path:
         # Two levels keep folders small on sites with millions of slices.
         return self._folder / kind / file_id[:2] / f"{file_id}{_SUFFIXES[kind]}"
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def _fsync_folder(folder: Path) -> None:

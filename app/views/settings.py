@@ -145,6 +145,7 @@ def _render(part: str = "", problem: str = "", **sent: ChoiceForm) -> str:
             setattr(forms, name, form)
         days = forms.retention.wanted
         found = retention.preview(session, days, settings.claim_minutes)
+        left = retention.files_left(session)
         history = setting_history(session)
     return render_template(
         "settings.html",
@@ -154,6 +155,7 @@ def _render(part: str = "", problem: str = "", **sent: ChoiceForm) -> str:
         days=days,
         held=held,
         preview=found,
+        files_left=left,
         unserved=judged_at(model_card(), held.operating_points)[1],
         usable={
             (label, name): usable_point(model_card(), label, name) is not None

@@ -136,7 +136,7 @@ def _in_force(reader: Reader) -> ColumnElement[bool]:
 def _conditions(
     session: Session, query: WorklistQuery, reader: Reader
 ) -> list[ColumnElement[bool]]:
-    found = [*_state_conditions(query.state, reader), *_text_conditions(query.text)]
+    found = [*_state_conditions(query.state, reader), *text_conditions(query.text)]
     if query.state in STATES and site_settings(session).image_first:
         # To match would tell what the row hides, also that an analysed one is analysed again.
         found.append(Study.any_probability.is_(None) | _seen_by(reader))
@@ -169,7 +169,8 @@ def _state_conditions(state: str, reader: Reader) -> list[ColumnElement[bool]]:
     return [unreviewed, _claimed(reader) if state == READING else Study.state == state]
 
 
-def _text_conditions(text: str) -> list[ColumnElement[bool]]:
+def text_conditions(text: str) -> list[ColumnElement[bool]]:
+    """Each word stands in the name, in an identifier or in the description of the study."""
     columns = (
         Study.patient_name,
         Study.patient_id,

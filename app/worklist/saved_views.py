@@ -1,12 +1,15 @@
 """Each user's named searches of the worklist."""
 
+from collections.abc import Iterable
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, exists, func, select
 from sqlalchemy.orm import Session
 
+from app.db.models import Study
 from app.db.reading import SavedView
+from app.worklist.page import text_conditions
 from app.worklist.query import WorklistQuery
 
 MOST_VIEWS: Final = 30
@@ -47,3 +50,24 @@ def save_view(session: Session, user_id: str, name: str, query: WorklistQuery) -
 def delete_view(session: Session, user_id: str, **known: str) -> None:
     """Delete the user's view with that `id` or `name`, if there is one."""
     session.execute(delete(SavedView).filter_by(user_id=user_id, **known))
+
+
+def views_in_search_of(session: Session, study_id: str) -> list[SavedView]:
+    """Every user's views whose text finds the study: it may be its patient's name or number."""
+    views = session.scalars(select(SavedView).where(SavedView.query != ""))
+    return [view for view in views if _finds(session, view, Study.id == study_id)]
+
+
+def delete_in_vain(session: Session, views: Iterable[SavedView]) -> int:
+    """Delete those of the views whose text finds no study any more; returns how many."""
+    in_vain = [view for view in views if not _finds(session, view)]
+    for view in in_vain:
+        session.delete(view)
+    return len(in_vain)
+
+
+def _finds(session: Session, view: SavedView, *among: ColumnElement[bool]) -> bool:
+    text = WorklistQuery.from_address(dict(parse_qsl(view.query))).text
+    if not text:
+        return False
+    return bool(session.scalar(select(exists().where(*text_conditions(text), *among))))
