@@ -1,30 +1,18 @@
 """A study's report as data: what the page and the PDF say, but for the pictures."""
 
 import json
-from typing import Any, Final
+from typing import Any
 
 from app.reading.study_page import Finding
 from app.reports.report import Opinion, Report, SeriesReport
+from app.reports.study_facts import STUDY_FACTS
 from model.notice import NOTICE
-
-_STUDY: Final = (
-    "study_instance_uid",
-    "patient_id",
-    "patient_name",
-    "patient_birth_date",
-    "patient_sex",
-    "accession_number",
-    "study_date",
-    "study_description",
-    "simulated",
-    "state",
-)
 
 
 def report_json(report: Report) -> str:
     """The report as one JSON object; probabilities, thresholds and measured shares are 0..1."""
     study = report.study
-    told = {name: getattr(study, name) for name in _STUDY}
+    told = {name: getattr(study, name) for name in (*STUDY_FACTS, "state")}
     answer = {
         "notice": NOTICE,
         "made": report.made,

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -10,6 +9,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from app.csv_table import csv_lines
 from app.db.models import Analysis, Review, Series, now
+from app.reports.study_facts import STUDY_FACTS
 from app.services import Services
 from app.verdicts.record import PRESENT, Standing, said, shown_to, standing
 from app.worklist.page import Reader, Row, matching_ids, rows_of
@@ -23,17 +23,6 @@ CHUNK: Final = 200
 HIDDEN: Final = "ready: finding after your first impression"
 DIFFER: Final = "readers differ"
 
-FACTS: Final = (
-    "study_instance_uid",
-    "patient_id",
-    "patient_name",
-    "patient_birth_date",
-    "patient_sex",
-    "accession_number",
-    "study_date",
-    "study_description",
-    "simulated",
-)
 STANDING: Final = (
     "received_at",
     "waiting_minutes",
@@ -43,7 +32,7 @@ STANDING: Final = (
     "reviewed_at",
 )
 COLUMNS: Final = (
-    *FACTS,
+    *STUDY_FACTS,
     *STANDING,
     *(f"probability_{label}" for label in LABELS),
     *(f"threshold_{label}" for label in LABELS),
@@ -66,12 +55,9 @@ def worklist_json(services: Services, query: WorklistQuery, user_id: str) -> Ite
 
 
 def worklist_csv(services: Services, query: WorklistQuery, user_id: str) -> Iterator[str]:
-    """The list as CSV, line by line; the notice stands in the first column of every line."""
-    rows = (
-        [NOTICE, *(study[name] for name in COLUMNS)] for study in _studies(services, query, user_id)
-    )
-    # The mark by which spreadsheets know UTF-8, without which they garble names.
-    return chain(["\ufeff"], csv_lines(["notice", *COLUMNS], rows))
+    """The list as CSV, line by line."""
+    rows = ([study[name] for name in COLUMNS] for study in _studies(services, query, user_id))
+    return csv_lines(COLUMNS, rows)
 
 
 def _studies(services: Services, query: WorklistQuery, user_id: str) -> Iterator[dict[str, Any]]:
@@ -126,7 +112,7 @@ def _facts(row: Row) -> dict[str, Any]:
     study = row.study
     concealed = row.hidden and study.any_probability is not None
     waited = now() - study.received_at
-    return {name: getattr(study, name) for name in FACTS} | {
+    return {name: getattr(study, name) for name in STUDY_FACTS} | {
         "received_at": study.received_at.isoformat(),
         "waiting_minutes": None if study.reviewed_at else int(waited.total_seconds() // 60),
         "state": HIDDEN if concealed else study.state,
