@@ -14,12 +14,14 @@ from playwright.sync_api import Page
 
 from app.dashboard.drift import LEAST, in_words, stability_index
 from app.dashboard.figures import dashboard
-from app.dashboard.parts import Section
+from app.dashboard.parts import Period, Section
 from app.db.models import Analysis, Instance, Series, Upload, UploadedFile
 from app.db.retention import KeptAnalysis
 from app.services import Services
-from clinic import log_in, new_study
+from clinic import log_in, new_study, press
 from model.labels import LABELS
+from model.notice import NOTICE
+from read_study import add_read_study, give_verdict
 
 ON_EVERY_DATABASE = True
 
@@ -82,6 +84,40 @@ def test_studies_are_counted_on_their_day_in_utc_by_state(services: Services) ->
     assert [row[1] for row in rows] == [1, 0, 0, 0, 0, 1, 1]
     assert rows[-1] == (f"{TODAY:%Y-%m-%d}", 1, 1, 0, 0, 0, 0)
     assert (rows[-2][4], rows[0][6]) == (1, 1)
+
+
+def test_the_flag_rate_is_that_of_what_was_judged_each_week(services: Services) -> None:
+    add_study(services, "not analysed", TODAY, 1)
+    for n, state in enumerate(("flagged", "indeterminate", "not flagged", "not flagged")):
+        add_study(services, state, TODAY + timedelta(seconds=1 + n), 1)
+
+    found = sections(services)["flag-rate"]
+
+    assert [row[0] for row in found.rows] == Period.last(7).weeks
+    assert found.rows[-1] == (f"{TODAY:%G-W%V}", 4, 1, 25.0)
+    assert [(bar.kind, bar.low, bar.high) for bar in found.columns[-1]] == [
+        ("flagged", 0, 25), ("indeterminate", 25, 50), ("not flagged", 50, 100)
+    ]  # fmt: skip
+    assert found.note == "Flag rate 25 %: 1 of 4."
+
+
+def test_weeks_without_a_verdict_have_their_place_and_a_withdrawn_one_has_no_reason(
+    administrator: FlaskClient, services: Services
+) -> None:
+    read = add_read_study(services)
+    give_verdict(administrator, read, any_verdict="disagree", any_reason="motion")
+    give_verdict(administrator, read, any_verdict="disagree", any_reason="old blood")
+    press(administrator, f"{read.path}/reviews/undo")
+
+    found = sections(services, 30)
+
+    weeks = Period.last(30).weeks
+    assert len(weeks) in (5, 6)
+    assert [row[0] for row in found["agreement"].rows] == weeks
+    assert found["agreement"].rows[-1][1:] == (1, 0.0, 0.0)
+    assert found["agreement"].columns[0] == []
+    assert found["reasons"].note == "motion 1. Of verdicts that hold."
+    assert dict(zip(found["reasons"].header, found["reasons"].rows[-1], strict=True))["motion"] == 1
 
 
 def test_the_time_to_the_first_result_is_told_as_median_and_tail(services: Services) -> None:
@@ -151,6 +187,14 @@ def test_what_the_model_says_is_set_against_its_first_months(services: Services)
     )
 
 
+def test_the_study_on_which_a_model_began_counts(services: Services) -> None:
+    began = TODAY - timedelta(days=100)
+    for day in (0, 1, 99):
+        add_study(services, "flagged", began + timedelta(days=day), 10, model="new")
+
+    assert "2 studies from" in sections(services)["probabilities"].note
+
+
 def test_a_model_that_is_new_here_is_compared_with_nothing(services: Services) -> None:
     add_study(services, "flagged", TODAY, 0)
 
@@ -190,8 +234,8 @@ def test_each_table_is_there_as_csv(administrator: FlaskClient, services: Servic
 
     answer = administrator.get("/dashboard/studies.csv?days=90")
 
-    rows = list(csv.DictReader(io.StringIO(answer.text)))
-    assert (len(rows), rows[-1]["flagged"]) == (90, "1")
+    rows = list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"))))
+    assert (len(rows), rows[-1]["flagged"], rows[0]["notice"]) == (90, "1", NOTICE)
     assert administrator.get("/dashboard/nothing.csv").status_code == 404
 
 

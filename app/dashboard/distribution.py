@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.dashboard.drift import in_words, stability_index
 from app.dashboard.parts import MOST, Bar, Period, Section
-from app.db.models import Analysis, Study
+from app.db.models import Analysis, Series, Study
 from app.db.retention import KeptAnalysis
 
 REFERENCE: Final = timedelta(days=90)
@@ -24,25 +24,25 @@ def distribution(session: Session, period: Period) -> Section:
     """Shares of the studies by P(any): of the period, and of the model's first months here.
 
     The model card keeps no probabilities of studies, so the reference is the site's own; it ends
-    before the period begins. Counted is what came in since the newest model gave its first result.
+    before the period begins. A study counts when the newest model first judged it: it came in
+    before that, and under an older model perhaps.
     """
-    began = _began(session)
-    if began is None:
-        return _section(period.before, [], [])
-    reference = Period(began, min(began + REFERENCE, period.start))
-    lately = Period(max(began, period.start), period.end)
-    before, present = (_probabilities(session, one) for one in (reference, lately))
-    return _section(reference, before, present)
-
-
-def _began(session: Session) -> datetime | None:
-    """When the newest model gave its first result, of a study removed since, too."""
     model = session.scalar(
         select(Analysis.model_sha256)
         .where(Analysis.states.is_not(None))
         .order_by(Analysis.created_at.desc())
         .limit(1)
     )
+    began = _began(session, model)
+    if model is None or began is None:
+        return _section(period.before, [], [])
+    reference = Period(began, min(began + REFERENCE, period.start))
+    before, present = (_probabilities(session, model, one) for one in (reference, period))
+    return _section(reference, before, present)
+
+
+def _began(session: Session, model: str | None) -> datetime | None:
+    """When the model gave its first result, of a study removed since, too."""
     first = [
         session.scalar(
             select(func.min(table.created_at)).where(
@@ -54,11 +54,19 @@ def _began(session: Session) -> datetime | None:
     return min((at for at in first if at), default=None)
 
 
-def _probabilities(session: Session, period: Period) -> list[float]:
+def _probabilities(session: Session, model: str, period: Period) -> list[float]:
+    judged = (
+        select(Series.study_id, func.min(Analysis.created_at).label("at"))
+        .join(Analysis.series)
+        .where(Analysis.states.is_not(None), Analysis.model_sha256 == model)
+        .group_by(Series.study_id)
+        .subquery()
+    )
     found = session.scalars(
         select(Study.any_probability)
-        .where(Study.any_probability.is_not(None), period.has(Study.received_at))
-        .order_by(Study.received_at.desc())
+        .join(judged, judged.c.study_id == Study.id)
+        .where(judged.c.at >= period.start, judged.c.at < period.end)
+        .order_by(judged.c.at.desc())
         .limit(MOST)
     )
     return [value for value in found if value is not None]

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.dashboard.distribution import distribution
 from app.dashboard.inputs import drift
-from app.dashboard.parts import MOST, Bar, Period, Section
+from app.dashboard.parts import MOST, Period, Section, stack, week_of
 from app.dashboard.readers import agreement
 from app.db.models import Analysis, Job, Series, Study, Upload, UploadedFile
 from app.jobs import FAILED
@@ -29,8 +29,10 @@ TIMES: Final = ("median", "95th percentile")
 def dashboard(session: Session, days: int) -> list[Section]:
     """All sections for the last `days`."""
     period = Period.last(days)
+    by_day = _counts_by_day(session, period)
     return [
-        _studies(session, period),
+        _studies(period, by_day),
+        _flag_rate(period, by_day),
         _times(session, period),
         *agreement(session, period),
         distribution(session, period),
@@ -39,7 +41,7 @@ def dashboard(session: Session, days: int) -> list[Section]:
     ]
 
 
-def _studies(session: Session, period: Period) -> Section:
+def _counts_by_day(session: Session, period: Period) -> defaultdict[str, Counter[str]]:
     # PostgreSQL would take the day in the session's own zone.
     postgresql = session.get_bind().dialect.name == "postgresql"
     received = Study.received_at
@@ -52,10 +54,15 @@ def _studies(session: Session, period: Period) -> Section:
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for of_day, state, number in found:
         counts[str(of_day)][state if state in SHOWN_STATES else "pending"] += number
+    return counts
+
+
+def _studies(period: Period, counts: defaultdict[str, Counter[str]]) -> Section:
     kinds = (*SHOWN_STATES, "pending")
-    highest = max((sum(one.values()) for one in counts.values()), default=1)
-    rows = [(d, sum(counts[d].values()), *(counts[d][k] for k in kinds)) for d in period.days]
-    totals = [sum(counts[d][k] for d in period.days) for k in kinds]
+    columns = [[counts[day][kind] for kind in kinds] for day in period.days]
+    rows = [(day, sum(one), *one) for day, one in zip(period.days, columns, strict=True)]
+    highest = max(1, *map(sum, columns))
+    totals = [sum(of_kind) for of_kind in zip(*columns, strict=True)]
     all_of = sum(totals)
     shares = (
         ", ".join(
@@ -68,18 +75,42 @@ def _studies(session: Session, period: Period) -> Section:
     return Section(
         "studies",
         "Studies received per day, by what became of them",
-        f"{all_of} studies: {shares}. Days are in UTC.",
+        f"{all_of} studies: {shares}.",
         ("day", "received", *kinds),
         rows,
         kinds,
-        [_stack(kinds, row[2:], highest) for row in rows],
-        f"{highest} studies",
+        [stack(kinds, one, highest) for one in columns],
+        f"{highest} {'study' if highest == 1 else 'studies'}",
     )
 
 
-def _stack(kinds: Sequence[str], numbers: Sequence[object], highest: float) -> list[Bar]:
-    ends = np.cumsum([0, *numbers]) * 100 / highest
-    return [Bar(kind, ends[n], ends[n + 1]) for n, kind in enumerate(kinds)]
+def _flag_rate(period: Period, counts: defaultdict[str, Counter[str]]) -> Section:
+    judged = (FLAGGED, INDETERMINATE, NOT_FLAGGED)
+    weeks = {week: Counter[str]() for week in period.weeks}
+    for day in period.days:
+        weeks[week_of(datetime.fromisoformat(day))].update(counts[day])
+    rows: list[tuple[str, int, int, float | None]] = []
+    for week, found in weeks.items():
+        total = sum(found[kind] for kind in judged)
+        share = round(100 * found[FLAGGED] / total, 1) if total else None
+        rows.append((week, total, found[FLAGGED], share))
+    every = sum(row[1] for row in rows)
+    flagged = sum(row[2] for row in rows)
+    return Section(
+        "flag-rate",
+        "What the model made of the studies that it judged, by week",
+        f"Flag rate {100 * flagged / every:.0f} %: {flagged} of {every}."
+        if every
+        else "No study has a result.",
+        ("week", "judged", "flagged", "flagged %"),
+        rows,
+        judged,
+        [
+            stack(judged, [found[kind] for kind in judged], sum(found[kind] for kind in judged))
+            for found in weeks.values()
+        ],
+        "100 %",
+    )
 
 
 def _times(session: Session, period: Period) -> Section:
@@ -102,7 +133,7 @@ def _times(session: Session, period: Period) -> Section:
             for day, (middle, late) in zip(period.days, columns, strict=True)
         ],
         TIMES,
-        [_stack(TIMES, (middle, late - middle), most) for middle, late in columns],
+        [stack(TIMES, (middle, late - middle), most) for middle, late in columns],
         f"{most:.0f} s",
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
+import numpy as np
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -67,6 +68,22 @@ class Period:
         count = (self.end - self.start).days
         return [f"{self.start + timedelta(days=n):%Y-%m-%d}" for n in range(count)]
 
+    @property
+    def weeks(self) -> list[str]:
+        """Each week of which a day is in it, as ISO 8601 writes it."""
+        return list(dict.fromkeys(week_of(datetime.fromisoformat(day)) for day in self.days))
+
     def has(self, column: InstrumentedAttribute[datetime]) -> ColumnElement[bool]:
         """Whether the moment lies in it."""
         return (column >= self.start) & (column < self.end)
+
+
+def week_of(moment: datetime) -> str:
+    """The week as ISO 8601 writes it."""
+    return f"{moment:%G-W%V}"
+
+
+def stack(kinds: Sequence[str], numbers: Sequence[float], highest: float) -> list[Bar]:
+    """A column of parts on top of each other; `highest` fills the drawing."""
+    ends = np.cumsum([0, *numbers]) * 100 / (highest or 1)
+    return [Bar(kind, ends[n], ends[n + 1]) for n, kind in enumerate(kinds)]

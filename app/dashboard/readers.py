@@ -1,48 +1,72 @@
 """What readers did in a period: how often they agree with the model, and the reasons they gave."""
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload, load_only
 
-from app.dashboard.parts import MOST, Bar, Period, Section
+from app.dashboard.parts import MOST, Period, Section, stack, week_of
 from app.db.models import Analysis, Review
-from app.verdicts.agreement import comparisons
-from app.verdicts.record import ANY, in_force
+from app.verdicts.agreement import Agreement, comparisons
+from app.verdicts.record import ANY, REASONS, in_force
 
 
 def agreement(session: Session, period: Period) -> list[Section]:
     """How far model and verdicts agree, and why readers disagreed."""
-    stored = _stored(session, period)
-    weeks: defaultdict[str, list[Review]] = defaultdict(list)
-    for review in stored:
-        weeks[f"{review.created_at:%G-W%V}"].append(review)
-    rows = [(week, comparisons(of_week)[0].by_label[ANY]) for week, of_week in weeks.items()]
-    reasons = Counter(why for row in in_force(stored) for why in row.reasons.values())
-    share = [100 * (one.share or 0) for _, one in rows]
-    return [
-        Section(
-            "agreement",
-            "Model and verdict alike on any hemorrhage, by week",
-            "The rest is disagreement; indeterminate findings are left out. Kappa: see Agreement.",
-            ("week", "judged by both", "alike %", "kappa"),
-            [(week, one.n, _rounded(one.share, 100), _rounded(one.kappa, 1)) for week, one in rows],
-            ("alike", "not alike"),
-            [
-                [Bar("alike", 0, s), Bar("not alike", s, 100 if one.n else 0)]
-                for s, (_, one) in zip(share, rows, strict=True)
-            ],
-            "100 %",
-        ),
-        Section(
-            "reasons",
-            "Reasons that readers gave",
-            "Of verdicts that hold.",
-            ("reason", "times"),
-            reasons.most_common(),
-        ),
-    ]
+    held = in_force(_stored(session, period))
+    weeks: dict[str, list[Review]] = {week: [] for week in period.weeks}
+    for review in held:
+        weeks[week_of(review.created_at)].append(review)
+    return [_alike(weeks, held), _reasons(weeks)]
+
+
+def _alike(weeks: Mapping[str, Sequence[Review]], held: Sequence[Review]) -> Section:
+    found = {week: _model_and_verdict(of_week) for week, of_week in weeks.items()}
+    return Section(
+        "agreement",
+        "Model and verdict alike on any hemorrhage, by week",
+        f"{_model_and_verdict(held).in_words}. Indeterminate findings are left out. Other "
+        "labels, first impressions and second readers: see Agreement.",
+        ("week", "judged by both", "alike %", "kappa"),
+        [
+            (week, one.n, _rounded(one.share, 100), _rounded(one.kappa, 1))
+            for week, one in found.items()
+        ],
+        ("alike", "not alike"),
+        [
+            stack(("alike", "not alike"), (one.share, 1 - one.share), 1)
+            if one.share is not None
+            else []
+            for one in found.values()
+        ],
+        "100 %",
+    )
+
+
+def _model_and_verdict(reviews: Sequence[Review]) -> Agreement:
+    return comparisons(reviews)[0].by_label[ANY]
+
+
+def _reasons(weeks: Mapping[str, Sequence[Review]]) -> Section:
+    counts = {
+        week: Counter(why for row in of_week for why in row.reasons.values())
+        for week, of_week in weeks.items()
+    }
+    every = sum(counts.values(), Counter[str]())
+    rows = [(week, *(found[why] for why in REASONS)) for week, found in counts.items()]
+    highest = max(1, *(found.total() for found in counts.values()))
+    told = ", ".join(f"{why} {times}" for why, times in every.most_common())
+    return Section(
+        "reasons",
+        "Reasons that readers gave with their verdicts, by week",
+        f"{told}. Of verdicts that hold." if told else "No verdict has a reason.",
+        ("week", *REASONS),
+        rows,
+        REASONS,
+        [stack(REASONS, [found[why] for why in REASONS], highest) for found in counts.values()],
+        f"{highest} {'reason' if highest == 1 else 'reasons'}",
+    )
 
 
 def _stored(session: Session, period: Period) -> Sequence[Review]:
