@@ -20,6 +20,12 @@ function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+// The picture takes what the lines above it leave of the screen.
+function fillScreen() {
+  const { top } = section.parentElement.getBoundingClientRect();
+  section.style.setProperty("--above", `${Math.ceil(top + scrollY)}px`);
+}
+
 function showNumbers() {
   const { state, slice } = viewer;
   write(document.getElementById("number"), String(state.position + 1));
@@ -53,13 +59,14 @@ function rememberPlace() {
 async function showAttributes() {
   const shown = document.getElementById("metadata");
   const { position } = viewer.state;
+  if (!shown.open) write(shown.querySelector("summary .number"), String(position + 1));
   if (!shown.open || shown.dataset.position === String(position)) return;
   const answer = await fetch(location.href);
   if (!answer.ok || position !== viewer.state.position) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.getElementById("metadata");
   // Only texts change: whoever has the keyboard on the summary keeps it there.
-  shown.querySelector("summary").textContent = fresh.querySelector("summary").textContent;
+  write(shown.querySelector("summary .number"), String(position + 1));
   shown.querySelector("dl").replaceWith(fresh.querySelector("dl"));
   shown.dataset.position = position;
 }
@@ -139,6 +146,9 @@ document.addEventListener("input", ({ target }) => {
   }
 });
 
+const lines = new ResizeObserver(fillScreen);
+for (const line of section.closest("main").querySelectorAll(".patient, .claim")) lines.observe(line);
+fillScreen();
 for (const viewport of viewer.viewports) listenToPointer(viewport, viewer);
 registerCommands(viewer);
 section.classList.add("viewing");

@@ -93,6 +93,7 @@ def test_a_result_appears_on_the_open_page(page: Page, clinic: LiveClinic, tmp_p
         os.kill(worker, signal.SIGCONT)
 
     expect(page.locator("#strip-caption")).to_contain_text("flag threshold", timeout=ANALYSIS_MS)
+    expect(page.locator("#study-state")).not_to_contain_text("waiting")
     expect(page.get_by_label("Comment")).to_have_value("Half a sentence")
     page.locator("body").click(position={"x": 5, "y": 60})
     page.keyboard.press("h")
@@ -102,6 +103,7 @@ def test_a_result_appears_on_the_open_page(page: Page, clinic: LiveClinic, tmp_p
 def test_the_attributes_are_those_of_the_slice_in_view(page: Page) -> None:
     open_demo_study(page)
     page.keyboard.press("Home")
+    expect(page.locator("#metadata summary")).to_have_text("DICOM attributes of slice 1")
     page.locator("#metadata summary").click()
     number = page.locator("#metadata div", has_text="InstanceNumber").locator("dd")
     expect(number).to_have_text("1")
@@ -130,6 +132,9 @@ def test_without_javascript_a_reader_can_do_it_all(
 
     expect(page.locator(".heat")).to_be_visible()
     expect(page.locator(".picture")).to_have_count(3)
+    expect(page.locator(".viewport:first-child .corner-left")).to_have_text("R")
+    expect(page.locator(".corner-place").first).to_contain_text("mm thick")
+    expect(page.locator("kbd").first).to_be_hidden()
     expect(page.locator(".tools")).to_be_hidden()
     context.close()
 

@@ -308,3 +308,22 @@ def test_the_sides_of_the_patient_are_named(study: Page) -> None:
     }
 
     assert sides == {"left": "R", "right": "L", "top": "A", "bottom": "P"}
+
+
+@pytest.mark.parametrize("width", [800, 1440, 2560])
+def test_pictures_tools_and_strip_fit_the_screen(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 1000})
+    open_demo_study(page)
+    page.locator(".patient h1").evaluate(
+        "(name) => { name.textContent += ' and a name'.repeat(9); }"
+    )
+
+    for part in (".windows", ".controls", "#strip-caption"):
+        box = page.locator(part).bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 1000
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_name_and_id_stand_on_the_picture(study: Page) -> None:
+    expect(study.locator(".corner-patient")).to_have_text("SIMULATED, HEADSIMULATED-13")

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 import requests
 from playwright.sync_api import Page, expect
 
@@ -63,3 +64,16 @@ def test_keys_open_and_claim(page: Page) -> None:
 
     page.get_by_role("button", name="Release").click()
     expect(page.locator("#claim")).to_contain_text("Nobody is reading this study.")
+
+
+@pytest.mark.parametrize("width", [800, 1440, 2560])
+def test_no_button_of_a_row_is_broken_in_two(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    button = page.get_by_role("button", name="Read SIMULATED").first
+
+    lines = button.evaluate(
+        "(one) => one.clientHeight / parseFloat(getComputedStyle(one).fontSize)"
+    )
+
+    assert lines < 2.4
+    assert page.evaluate("document.documentElement.scrollWidth") == width

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.db.models import Instance, SliceResult
+from app.reading.sides import sides_of
 from app.reading.slices import placement_of
 from model.dicom.series import position_along_normal_mm
 
@@ -20,7 +21,7 @@ def slice_state(instance: Instance, result: SliceResult | None) -> dict[str, Any
         "rows": instance.rows,
         "columns": instance.columns,
         "spacing_mm": instance.pixel_spacing_mm,
-        "orientation": instance.orientation,
+        "sides": sides_of(instance.orientation),
         "position_mm": None if math.isnan(along) else round(along, 2),
         "thickness_mm": instance.slice_thickness_mm,
         "window": file_window(instance.attributes),

@@ -1,13 +1,10 @@
-// Where things are: pixels, millimetres, the patient's directions, and what of a slice is in view.
+// Where things are: pixels, millimetres, and what of a slice is in view.
 //
 // A point {x, y} is in pixels of the slice: pixel (column, row) covers [column, column + 1) and
 // [row, row + 1). On the screen a pixel is 1 unit wide and `aspect` units high.
 
 /** The whole slice, centred: {x, y} are shares of its width and height, zoom 1 fits the frame. */
 export const FITTED = { x: 0.5, y: 0.5, zoom: 1 };
-
-const SHOWN_SHARE = 0.25; // of a direction, about 15 degrees, from which it gets its own letter
-const LETTERS = [["R", "L"], ["A", "P"], ["F", "H"]]; // DICOM PS3.3 C.7.6.1.1.1
 
 /** Height of a pixel over its width. */
 export const aspect = ({ spacing_mm: mm }) => (mm ? mm[0] / mm[1] : 1);
@@ -34,26 +31,3 @@ export function distance(slice, from, to) {
 
 /** The area of a pixel in mm², or null. */
 export const pixelArea = ({ spacing_mm: mm }) => (mm ? mm[0] * mm[1] : null);
-
-function letters(direction) {
-  return direction
-    .map((cosine, axis) => ({ size: Math.abs(cosine), letter: LETTERS[axis][cosine > 0 ? 1 : 0] }))
-    .filter(({ size }) => size > SHOWN_SHARE)
-    .sort((one, other) => other.size - one.size)
-    .map(({ letter }) => letter)
-    .join("");
-}
-
-/** Which side of the patient lies at each edge of the picture, or null where it is not known. */
-export function edges({ orientation }) {
-  if (!orientation) return null;
-  const right = orientation.slice(0, 3);
-  const down = orientation.slice(3);
-  const opposite = (direction) => direction.map((cosine) => -cosine);
-  return {
-    right: letters(right),
-    left: letters(opposite(right)),
-    bottom: letters(down),
-    top: letters(opposite(down)),
-  };
-}

@@ -16,7 +16,7 @@ export function cornerText({ state, slice, view }) {
   lines.push(`zoom ${view.zoom.toFixed(1)}`);
   if (state.tilt_degrees > TILT_DEGREES) lines.push(`gantry tilt ${state.tilt_degrees}°`);
   if (!slice.spacing_mm) lines.push("pixel spacing unknown");
-  if (!slice.orientation) lines.push("orientation unknown");
+  if (!slice.sides) lines.push("orientation unknown");
   return lines.join("\n");
 }
 

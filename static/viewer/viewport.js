@@ -1,17 +1,11 @@
 // One frame: a slice through one window on a canvas, and above it heat map, measurements and texts.
 
-import { aspect, edges, extent, visibleRegion } from "./geometry.js";
+import { aspect, extent, visibleRegion } from "./geometry.js";
 import { markShapes, measurementShapes } from "./shapes.js";
 import { greyTable, paint } from "./windowing.js";
 
+const SIDES = ["left", "right", "top", "bottom"];
 const SVG = "http://www.w3.org/2000/svg";
-
-function add(parent, name, className) {
-  const made = document.createElement(name);
-  made.className = className;
-  parent.append(made);
-  return made;
-}
 
 function addShape(name, className, put) {
   const made = document.createElementNS(SVG, name);
@@ -51,10 +45,10 @@ export class Viewport {
     this.texts = Object.fromEntries(
       ["place", "cursor", "left", "right", "top", "bottom"].map((name) => [
         name,
-        add(this.frame, "span", `corner corner-${name}`),
+        this.frame.querySelector(`.corner-${name}`),
       ]),
     );
-    this.told = add(this.frame, "p", "problem");
+    this.told = this.frame.querySelector(".problem");
     this.usePicture(null);
     this.measureFrame();
   }
@@ -84,8 +78,7 @@ export class Viewport {
     this.#drawOver(slice, seen.scale, over);
     const { center, width, name } = this.window;
     write(this.caption, `${name} C ${center} W ${width}${inverted ? " inverted" : ""}`);
-    const sides = edges(slice) ?? { left: "", right: "", top: "", bottom: "" };
-    for (const [side, letters] of Object.entries(sides)) this.write(side, letters);
+    for (const side of SIDES) this.write(side, slice.sides?.[side] ?? "");
   }
 
   /** Write a corner's text. */
