@@ -111,7 +111,8 @@ class ModelCard:
 
     `robustness`, `localisation` and `sensitivity` (by size) are there where they were measured,
     `unfamiliar` where the artefact knows what looks like the slices that it learnt from. `heat`
-    says what its heat maps are; cards of old do not.
+    says what its heat maps are, `members` of how many networks the artefact is the mean; cards of
+    old do not.
     """
 
     name: str
@@ -141,6 +142,7 @@ class ModelCard:
     localisation: Localisation | None = None
     sensitivity: SensitivityBySize | None = None
     heat: str = CLASS_ACTIVATION_MAP
+    members: int = 1
 
 
 def load_card(path: Path) -> ModelCard:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from model.architecture.backbones import Backbone
 from model.architecture.blood_map import BloodMap
+from model.architecture.ensemble import BloodMapEnsemble, EncoderEnsemble
 from model.architecture.familiarity import Familiarity
 from model.architecture.pooling import build_pooling
 from model.architecture.pretrained import load_pretrained
@@ -38,6 +39,8 @@ class NetworkSpec:
         Share of pooled features dropped in training, 0..1.
     blood_map
         Whether it tells where blood lies, by a `BloodMap`.
+    members
+        How many networks of this kind it is, side by side (`model.ensemble`); 1 is trained.
     """
 
     architecture: str = ARCHITECTURE
@@ -46,6 +49,7 @@ class NetworkSpec:
     pooling: str = "gap"
     dropout: float = 0.0
     blood_map: bool = False
+    members: int = 1
 
 
 class SliceLogits(nn.Module):
@@ -80,12 +84,18 @@ class HemorrhageNetwork(nn.Module):
         self.slices_per_input = spec.slices_per_input
         self.preprocess = Preprocess(spec.input_size)
         channels = spec.slices_per_input * len(MODEL_WINDOWS)
-        self.encoder = Backbone(spec.architecture, channels, spec.input_size)
+        encoders = [
+            Backbone(spec.architecture, channels, spec.input_size) for _ in range(spec.members)
+        ]
+        self.encoder = encoders[0] if spec.members == 1 else EncoderEnsemble(encoders)
         self.embedding_size: int = self.encoder.features
         self.pooling = build_pooling(spec.pooling)
         self.dropout = nn.Dropout(spec.dropout)
         self.head = nn.Linear(self.embedding_size, len(LABELS))
-        self.blood_map = BloodMap(self.encoder) if spec.blood_map else None
+        self.blood_map: BloodMap | BloodMapEnsemble | None = None
+        if spec.blood_map:
+            single = spec.members == 1
+            self.blood_map = BloodMap(encoders[0]) if single else BloodMapEnsemble(encoders)
         self.series_head: nn.Module = SliceLogits()
         self.familiarity: Familiarity | None = None
 
@@ -207,9 +217,14 @@ def build_network(spec: NetworkSpec, pretrained: str = "") -> HemorrhageNetwork:
     ------
     TrainingError
         The spec or the weights do not fit; see `backbones` and `pretrained` of
-        `model.architecture`.
+        `model.architecture`. Several networks as one are not trained, but put together.
     """
     network = HemorrhageNetwork(spec)
+    if not isinstance(network.encoder, Backbone):
+        raise TrainingError(
+            "Several networks as one are not trained: train each, then put them "
+            "together with `python -m model.ensemble`."
+        )
     if pretrained:
         load_pretrained(network.encoder, spec.architecture, pretrained)
     return network

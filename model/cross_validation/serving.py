@@ -85,6 +85,8 @@ def require_of_recipe(run: Path, trained: Trained, calibration: Mapping[str, Any
         As of `give_to`.
     """
     differing = differing_in(trained.content["recipe"], calibration["recipe"])
+    if trained.network.spec.members != calibration["members"]:
+        differing.append("number of networks")
     if differing:
         raise TrainingError(
             f"{run} is of another recipe than the rotations ({', '.join(differing)}): their "

@@ -83,6 +83,7 @@ def _network_facts(
 ) -> dict[str, Any]:
     return {
         "architecture": network.spec.architecture,
+        "members": network.spec.members,
         "slices_per_input": network.slices_per_input,
         "pooling": network.spec.pooling,
         "series_head": describe(series_head) if series_head else NO_SERIES_HEAD,

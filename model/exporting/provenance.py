@@ -124,11 +124,13 @@ def uses_of_parts(
     looks = len(evaluation["evaluations"])
     once = "once" if looks == 1 else f"looked at {looks} times"
     if runs := evaluation.get("runs"):
+        members = evaluation["members"]
+        several = f" ({members} networks each)" if members > 1 else ""
         return {
             "train": "fitting the weights",
             "test": f"the figures of this card, {once}: by cross-validation, each patient judged "
-            f"by one of {runs} runs of this recipe that did not learn from him, calibrated on the "
-            "other runs' patients",
+            f"by one of {runs} runs of this recipe{several} that did not learn from him, "
+            "calibrated on the other runs' patients",
         }
     return {
         "train": "fitting the weights",
@@ -161,6 +163,8 @@ def readable_recipe(content: Mapping[str, Any]) -> dict[str, int | float | str]:
     if len(content["caches"]) > 1:
         recipe["mixture"] = " to ".join(f"{cache['weight']:g}" for cache in content["caches"])
     recipe["epochs_done"] = content["epoch"]
+    if seeds := content.get("seeds"):
+        recipe["members"], recipe["seed"] = len(seeds), " and ".join(map(str, seeds))
     return {name: _plain(value) for name, value in recipe.items() if not unused.get(name)}
 
 

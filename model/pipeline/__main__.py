@@ -3,9 +3,9 @@
 ``python -m model.pipeline --root DATA --work FOLDER [--minutes 10]`` fills the cache, trains, fits
 the series head, calibrates, evaluates, measures on disturbed and simulated slices, learns what is
 familiar, exports, and looks for what the artefact judges wrongly. With ``--everybody`` it trains a
-run for each rotation of the folds and one on everybody, and exports the last with the figures and
-the calibration of the others. What is done already, by these options and of these inputs, is not
-done again.
+run for each rotation of the folds and two on everybody, and exports the mean of these two with the
+figures and the calibration of the others, put together in twos. What is done already, by these
+options and of these inputs, is not done again.
 """
 
 import argparse

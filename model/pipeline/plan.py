@@ -88,7 +88,7 @@ class Plan:
     @property
     def measuring(self) -> list[str]:
         """Options that steps take which measure the run, or its rotations where nobody is left."""
-        judges = [f"--rotations={self.work}"] if self.rotation == "none" else []
+        judges = [f"--rotations={self.run.parent}"] if self.rotation == "none" else []
         return [*self.common, *judges]
 
     @property
