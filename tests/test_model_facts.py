@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 from markupsafe import escape
+from playwright.sync_api import Page
 
 from app.config import PROJECT_ROOT
 from clinic import log_in
@@ -180,3 +181,19 @@ def test_the_page_says_where_maps_see_blood_only_where_that_was_measured(app: Fl
     assert "<td>+0.420 (+0.300 to +0.500)</td><td>0.37 (0.31 to 0.44)</td>" in page
     assert '<th scope="row">more than 3 ml</th><td>12</td><td>5.25</td>' in page
     assert "<td>-0.500 (-0.900 to -0.100)</td>" in page
+
+
+def test_what_a_reader_must_know_fits_on_one_screen(page: Page) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.get_by_role("link", name="Model facts").click()
+    glance = page.get_by_role("region", name="At a glance")
+
+    told = glance.inner_text()
+    box = glance.bounding_box()
+
+    assert box
+    assert box["y"] + box["height"] <= 900
+    assert all(word in told for word in (CARD["intended_use"], "When not to use it", *LABELS))
+    assert CARD["sha256"] in told.replace("\n", "")
+    assert all(limit in told for limit in CARD["limits"])
+    assert CARD["training"]["data_sets"][0]["title"] in told
