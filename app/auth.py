@@ -16,6 +16,7 @@ from app.audit.log import (
     LOGIN_FAILED,
     PASSWORD_CHANGED,
     PASSWORD_RESET,
+    ROLE_CHANGED,
     USER_ADDED,
     USER_BLOCKED,
     USER_UNBLOCKED,
@@ -143,6 +144,14 @@ def set_active(database: Database, user_id: str, active: bool, *, by: str) -> No
         user.session_key = random_id()
         action = USER_UNBLOCKED if active else USER_BLOCKED
         record(session, action, user_id=by, account=user.username)
+
+
+def set_role(database: Database, user_id: str, role: str, *, by: str) -> None:
+    """Change what an account may do, from its next request on. `by` is who does it."""
+    with database.write() as session:
+        user = session.get_one(User, user_id)
+        user.role = role
+        record(session, ROLE_CHANGED, user_id=by, account=user.username, role=role)
 
 
 def random_password() -> str:

@@ -234,7 +234,7 @@ def test_what_is_done_to_accounts_is_written(
     token = csrf_token(administrator, "/admin/users")
     data = {"csrf_token": token, "username": "new", "role": "reader"}
     administrator.post("/admin/users", data=data)
-    for path in ("password", "active/no", "active/yes"):
+    for path in ("password", "active/no", "active/yes", "role/administrator"):
         administrator.post(f"/admin/users/{rita}/{path}", data=data)
 
     ada = user_id(services, "ada")
@@ -244,6 +244,7 @@ def test_what_is_done_to_accounts_is_written(
         (audit.PASSWORD_RESET, {"account": "rita"}),
         (audit.USER_BLOCKED, {"account": "rita"}),
         (audit.USER_UNBLOCKED, {"account": "rita"}),
+        (audit.ROLE_CHANGED, {"account": "rita", "role": "administrator"}),
     ]
 
 

@@ -146,6 +146,25 @@ def test_an_administrator_adds_a_user_who_can_log_in(
     assert user.role == "reader"
 
 
+def test_a_role_is_changed_by_others_and_holds_at_once(
+    app: Flask, administrator: FlaskClient, services: Services
+) -> None:
+    rita = log_in(app.test_client(), "rita")
+    token = {"csrf_token": csrf_token(administrator, "/admin/users")}
+
+    def change(name: str, role: str) -> str:
+        path = f"/admin/users/{user_id(services, name)}/role/{role}"
+        return administrator.post(path, data=token, follow_redirects=True).text
+
+    assert "rita is administrator from now on" in change("rita", "administrator")
+    assert rita.get("/admin/users").status_code == 200
+    change("rita", "reader")
+    assert rita.get("/admin/users").status_code == 403
+    assert "cannot change your own role" in change("ada", "reader")
+    assert administrator.get("/admin/users").status_code == 200
+    assert "Not Found" in change("rita", "owner")
+
+
 def test_a_taken_name_is_refused(administrator: FlaskClient) -> None:
     data = {
         "csrf_token": csrf_token(administrator, "/admin/users"),

@@ -62,6 +62,21 @@ def set_active(user_id: str, state: str) -> Response:
     return redirect(url_for("admin.users"))
 
 
+@blueprint.post("/users/<user_id>/role/<role>")
+@administrator_required
+def set_role(user_id: str, role: str) -> Response:
+    """Make a user an administrator or a reader; nobody can change his own role."""
+    user = _checked_user(user_id)
+    if role not in auth.ROLES:
+        abort(404)
+    if user.id == current_user.id:
+        flash("You cannot change your own role: somebody must stay an administrator.", "error")
+    else:
+        auth.set_role(services().database, user_id, role, by=current_user.id)
+        flash(f"{user.username} is {role} from now on.", "success")
+    return redirect(url_for("admin.users"))
+
+
 def _checked_user(user_id: str) -> User:
     if not ActionForm().validate_on_submit():
         abort(400)
