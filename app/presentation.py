@@ -35,9 +35,15 @@ def percent(probability: float | None) -> str:
     return "> 99 %" if probability > 0.99 else f"{probability * 100:.0f} %"
 
 
+def observed(share: float | None) -> str:
+    """How often something was so, in whole per cent; unlike a probability it may be 0 or 100."""
+    return "–" if share is None else f"{share * 100:.0f} %"
+
+
 def estimate(value: Mapping[str, Any]) -> str:
-    """A measured share with its 95 % interval, as a result keeps it."""
-    return _with_interval(value["value"], value["interval"])
+    """A measured share with its 95 % interval, or why there is none, as a result keeps it."""
+    told = _with_interval(value["value"], value["interval"])
+    return f"{told} ({value['reason']})" if value.get("reason") else told
 
 
 def card_estimate(value: Estimate) -> str:
@@ -87,7 +93,7 @@ def person_name(value: str) -> str:
 
 def register_filters(app: Flask) -> None:
     """Make the above available to templates."""
-    measured = (percent, estimate, card_estimate, card_change)
+    measured = (percent, observed, estimate, card_estimate, card_change)
     for function in (*measured, waiting_time, moment, person_name):
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.filters["dicom_date"] = dicom_date

@@ -77,6 +77,18 @@ def add_read_study(
     return ids
 
 
+def refuse(services: Services, read: ReadStudy) -> None:
+    """Let its analysis have said nothing."""
+    with services.database.write() as session:
+        said = session.get_one(Analysis, read.analysis)
+        said.probabilities = said.states = None
+        said.refusal = "No head is seen in the pixels."
+        for one in said.slices:
+            session.delete(one)
+        session.flush()
+        refresh_study(session, read.study)
+
+
 def _instance(ids: ReadStudy, uid: str, at: int) -> Instance:
     return Instance(
         id=ids.slices[at],

@@ -71,8 +71,8 @@ def test_the_page_tells_which_model_is_in_service_and_whether_it_works(
     assert card.sha256 in page
     assert 'href="/model"' in page
     assert page.count("(in service)") == 1
-    assert "100.0 % <small>(1 of 1)" in page
-    assert "0.0 % <small>(0 of 1)" in page
+    assert "100 % <small>(1 of 1)" in page
+    assert "0 % <small>(0 of 1)" in page
     assert "No living worker has loaded it" in idle
     assert "1 of 1 living worker has loaded it" in page
 

@@ -18,13 +18,12 @@ from app.reports.report import MOST_PICTURES
 from app.reports.shown_slices import Picture, left_out
 from app.services import Services
 from app.storage import HEAT, HU
-from app.study_state import refresh_study
 from clinic import turn_on
 from ct_factory import block_hu
 from model.labels import LABELS
 from model.notice import NOTICE
 from model.windowing import BONE, Window
-from read_study import COLUMNS, ROWS, ReadStudy, add_read_study, give_verdict, send
+from read_study import COLUMNS, ROWS, ReadStudy, add_read_study, give_verdict, refuse, send
 
 PICTURES_OF_A_SLICE = 3
 """Brain, subdural, and brain under the map."""
@@ -86,14 +85,6 @@ def words(document: PdfReader) -> str:
 
 def picture_count(document: PdfReader) -> int:
     return sum(len(page.images) for page in document.pages)
-
-
-def refuse(services: Services, read: ReadStudy) -> None:
-    with services.database.write() as session:
-        said = session.get_one(Analysis, read.analysis)
-        said.probabilities = said.states = None
-        said.refusal = "No head is seen in the pixels."
-        refresh_study(session, read.study)
 
 
 def test_it_says_what_the_page_says(reader: FlaskClient, read: ReadStudy) -> None:

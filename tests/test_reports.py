@@ -11,16 +11,15 @@ from playwright.sync_api import Page
 from sqlalchemy import select
 
 from app.db.audit import AuditEvent
-from app.db.models import Analysis, Job, Series
+from app.db.models import Job, Series
 from app.reports.report import MOST_PICTURES
 from app.services import Services
-from app.study_state import refresh_study
 from browser_clinic import open_demo_study
 from clinic import log_in, turn_on
 from model.finding import NOT_FLAGGED
 from model.labels import LABELS
 from model.notice import NOTICE
-from read_study import ReadStudy, add_read_study, give_verdict, send
+from read_study import ReadStudy, add_read_study, give_verdict, refuse, send
 
 HOSTILE = "<b>O'Brien^=cmd</b> & <script>"
 
@@ -34,18 +33,6 @@ def report(client: FlaskClient, read: ReadStudy) -> str:
     answer = client.get(f"{read.path}/report")
     assert answer.status_code == 200, answer.text
     return answer.text
-
-
-def refuse(services: Services, read: ReadStudy) -> None:
-    """Let the newest analysis have said nothing."""
-    with services.database.write() as session:
-        said = session.get_one(Analysis, read.analysis)
-        said.probabilities = said.states = None
-        said.refusal = "No head is seen in the pixels."
-        for one in said.slices:
-            session.delete(one)
-        session.flush()
-        refresh_study(session, read.study)
 
 
 def test_the_report_has_patient_findings_and_model(reader: FlaskClient, read: ReadStudy) -> None:
