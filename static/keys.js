@@ -30,7 +30,12 @@ function keepChosen(keys) {
   showKeys();
 }
 
+const SHIFT = "Shift+";
 const normal = (key) => (key.length === 1 ? key.toLowerCase() : key);
+
+/** What was pressed, as commands name it. With a letter or sign, Shift makes the sign itself. */
+export const pressedKey = ({ key, shiftKey }) =>
+  shiftKey && key.length > 1 ? SHIFT + key : normal(key);
 
 /** Name -> key of all commands of the page. What the user chose goes before what is usual. */
 function assigned() {
@@ -44,7 +49,7 @@ function assigned() {
   return takenBy;
 }
 
-/** Register a command; the key is a value of KeyboardEvent.key. */
+/** Register a command; the key is a value of KeyboardEvent.key, a named one perhaps after "Shift+". */
 export function command(name, { key, does, run, repeats = false }) {
   commands.set(name, { key: normal(key), does, run, repeats });
   showKeys();
@@ -59,7 +64,7 @@ export function allCommands() {
 /** Give a command another key. Returns "" or the sentence that says why not. */
 export function remap(name, key) {
   const wanted = normal(key);
-  if (["Escape", "Tab", "Enter", " "].includes(wanted)) {
+  if (["Escape", "Tab", "Enter", " "].includes(wanted.replace(SHIFT, ""))) {
     return `${keyName(wanted)} belongs to the browser. Choose another key.`;
   }
   const owner = assigned().get(wanted);
@@ -79,7 +84,10 @@ export function useUsualKeys() {
 const NAMES = { ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→", " ": "Space" };
 
 /** The key as a reader knows it. */
-export const keyName = (key) => NAMES[key] ?? (key.length === 1 ? key.toUpperCase() : key);
+export function keyName(key) {
+  if (key.startsWith(SHIFT)) return SHIFT + keyName(key.slice(SHIFT.length));
+  return NAMES[key] ?? (key.length === 1 ? key.toUpperCase() : key);
+}
 
 function showKeys() {
   for (const { name, key } of allCommands()) {
@@ -89,21 +97,33 @@ function showKeys() {
   }
 }
 
+const FIELDS = "input, textarea, select, [contenteditable]";
+
 // A slider or a box that is ticked is not typed into, but keeps its arrows.
-function isTyping(event) {
-  const field = event.target.closest?.("input, textarea, select, [contenteditable]");
+export function isTyping(event) {
+  const field = event.target.closest?.(FIELDS);
   if (!field) return false;
   return !field.matches("[type=range], [type=checkbox], [type=radio]") || event.key.length > 1;
 }
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (isTyping(event) || document.querySelector("dialog:modal")) return;
-  const found = commands.get(assigned().get(normal(event.key)));
+  if (document.querySelector("dialog:modal")) return;
+  if (event.key === "Escape") return leaveField();
+  if (isTyping(event)) return;
+  const found = commands.get(assigned().get(pressedKey(event)));
   if (!found) return;
   event.preventDefault();
   if (!event.repeat || found.repeats) found.run(event);
 });
+
+// From a field back to the page's keys.
+function leaveField() {
+  if (document.activeElement?.matches(FIELDS)) document.activeElement.blur();
+}
+
+// Parts of the page that came anew know only the usual keys.
+document.addEventListener("refreshed", showKeys);
 
 document.addEventListener("click", (event) => {
   const found = commands.get(event.target.closest("[data-runs]")?.dataset.runs);

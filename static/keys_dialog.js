@@ -1,6 +1,6 @@
 // The dialog that lists all keyboard commands of the page and lets the user choose other keys.
 
-import { allCommands, keyName, remap, useUsualKeys } from "./keys.js";
+import { allCommands, keyName, pressedKey, remap, useUsualKeys } from "./keys.js";
 
 function element(tag, attributes = {}, ...children) {
   const made = Object.assign(document.createElement(tag), attributes);
@@ -58,7 +58,7 @@ function takeKey(event) {
   event.preventDefault();
   if (event.key === "Escape") wait("");
   else {
-    const problem = remap(waitingFor, event.key);
+    const problem = remap(waitingFor, pressedKey(event));
     wait(problem ? waitingFor : "", problem);
   }
 }

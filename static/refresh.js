@@ -3,19 +3,21 @@
 // Parts that follow another one are swapped together with it.
 const followers = (id, root) => root.querySelectorAll(`[data-refresh-with="${id}"]`);
 
-async function refresh(id) {
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-  if (!answer.ok) return;
+/** Swap in the part as the page at an address has it; whether there was anything to swap. */
+export async function refresh(id, address = location.href) {
+  const answer = await fetch(address, { headers: { Accept: "text/html" } });
+  if (!answer.ok) return false;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.getElementById(id);
   const shown = document.getElementById(id);
   // Somebody who is on a link in the list must not lose the place.
-  if (!fresh || !shown || shown.contains(document.activeElement)) return;
+  if (!fresh || !shown || shown.contains(document.activeElement)) return false;
   shown.replaceWith(fresh);
   for (const follower of followers(id, page)) {
     document.getElementById(follower.id)?.replaceWith(follower);
   }
   document.dispatchEvent(new Event("refreshed"));
+  return true;
 }
 
 function watch(id) {

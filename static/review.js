@@ -1,6 +1,7 @@
 // The reading page: starts the viewer and keeps the rest of the page on the slice in view.
 
 import { registerCommands } from "./viewer/commands.js";
+import { listenToCrosshair } from "./viewer/crosshair.js";
 import { listMeasurements } from "./viewer/measurement_list.js";
 import { listenToPointer } from "./viewer/pointer.js";
 import { Strip } from "./viewer/strip.js";
@@ -151,6 +152,7 @@ for (const line of section.closest("main").querySelectorAll(".patient, .claim"))
 fillScreen();
 for (const viewport of viewer.viewports) listenToPointer(viewport, viewer);
 registerCommands(viewer);
+listenToCrosshair(viewer);
 section.classList.add("viewing");
 showMeasurements();
 viewer.show(viewer.state.position);

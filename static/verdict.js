@@ -93,6 +93,7 @@ function offerRegion({ instance, mean, area_mm2: area, ...corners }) {
       keepRegions([...stored("regions", "[]"), region]);
     }),
   );
+  registerKeys(); // the new button shows its key
 }
 
 function markButton(run) {
@@ -187,6 +188,12 @@ function openChooser() {
   chooser.querySelector("button").focus();
 }
 
+function goToVerdict() {
+  const { label } = document.getElementById("region-offer")?.dataset ?? {};
+  const select = form() ? field(`${label}-verdict`) : document.querySelector("#impression select");
+  select?.focus();
+}
+
 // Within the reasons a number chooses; elsewhere numbers are the viewer's.
 document.addEventListener(
   "keydown",
@@ -211,6 +218,11 @@ function registerKeys() {
     key: "d",
     does: "Disagree with the label in view, with a reason",
     run: openChooser,
+  });
+  command("verdict", {
+    key: "v",
+    does: "Go to your verdict; Escape leads back to the image",
+    run: goToVerdict,
   });
   command("mark", {
     key: "m",

@@ -52,6 +52,7 @@ def test_a_region_and_a_slice_are_marked_where_the_reader_is(page: Page) -> None
     page.keyboard.press("Escape")
 
     page.evaluate(MARK)
+    expect(page.locator("#mark kbd")).to_have_text("M")
     page.get_by_label("What the region shows").select_option("epidural")
     page.get_by_role("button", name="Mark", exact=True).click()
     page.get_by_label("Comment").fill("Marked.")

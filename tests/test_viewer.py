@@ -327,3 +327,93 @@ def test_pictures_tools_and_strip_fit_the_screen(page: Page, width: int) -> None
 
 def test_name_and_id_stand_on_the_picture(study: Page) -> None:
     expect(study.locator(".corner-patient")).to_have_text("SIMULATED, HEADSIMULATED-13")
+
+
+def test_another_label_is_chosen_without_leaving_the_picture(study: Page) -> None:
+    study.keyboard.press("2")
+    study.keyboard.press("+")
+    study.evaluate("window.unchanged = true")
+
+    study.keyboard.press("s")
+
+    expect(study.locator("#strip-caption")).to_contain_text("epidural, each slice")
+    expect(study.locator("#agree")).to_have_text("A Agree: epidural")
+    expect(study.locator("#heat-label")).to_have_value("epidural")
+    expect(study).to_have_url(re.compile("label=epidural"))
+    expect(study.locator("#verdict-form")).to_have_attribute("action", re.compile("label=epidural"))
+    expect(study.locator(".corner-place").first).to_contain_text("zoom 1.3")
+
+    study.get_by_role("link", name="subdural").click()
+    expect(study.locator("#strip-caption")).to_contain_text("subdural, each slice")
+    expect(study.get_by_role("link", name="subdural")).to_be_focused()
+    expect(study.locator(".viewport figcaption").first).to_contain_text("subdural C 80 W 200")
+    assert study.evaluate("window.unchanged")
+
+
+def test_keys_go_from_one_flagged_slice_to_the_next(study: Page) -> None:
+    state = json.loads(study.locator("#slices").text_content() or "")
+    flagged = [
+        place
+        for place, one in enumerate(state["slices"], start=1)
+        if one["probabilities"]["any"] >= state["flagged_from"]
+    ]
+    number = study.locator("#number")
+
+    for place in flagged[:2]:
+        study.keyboard.press(".")
+        expect(number).to_have_text(str(place))
+    study.keyboard.press(",")
+    expect(number).to_have_text(str(flagged[0]))
+    study.keyboard.press(",")
+    expect(number).to_have_text(str(flagged[0]))
+
+
+def test_keys_pan_and_change_the_window(study: Page) -> None:
+    over = study.locator(".viewport:first-child svg.over")
+    study.keyboard.press("+")
+    before = [float(n) for n in (over.get_attribute("viewBox") or "").split()]
+
+    study.keyboard.press("Shift+ArrowRight")
+    study.keyboard.press("Shift+ArrowUp")
+
+    expect(over).not_to_have_attribute("viewBox", " ".join(f"{n:g}" for n in before))
+    after = [float(n) for n in (over.get_attribute("viewBox") or "").split()]
+    assert after[0] > before[0]
+    assert after[1] < before[1]
+    expect(study.locator("#number")).to_have_text("1")
+
+    study.keyboard.press("Shift+PageUp")
+    study.keyboard.press("Shift+End")
+    expect(study.locator(".viewport figcaption").first).to_have_text("own C 36 W 88")
+
+
+def test_keys_alone_measure(study: Page, clinic: LiveClinic) -> None:
+    one = slices_of(study)[0]
+    study.keyboard.press("l")
+    study.keyboard.press("Enter")
+    readout = study.locator(".corner-cursor").first
+    column, row = one["columns"] // 2, one["rows"] // 2
+    value = stored(clinic, one)[row, column]
+    expect(readout).to_have_text(f"{value} HU\ncolumn {column}, row {row}")
+
+    study.keyboard.press("Enter")
+    for _ in range(3):
+        study.keyboard.press("Shift+ArrowRight")
+    for _ in range(4):
+        study.keyboard.press("Shift+ArrowDown")
+    study.keyboard.press("Enter")
+
+    told = f"Slice 1: {50 * one['spacing_mm'][0]:.1f} mm"
+    expect(study.locator("#measured li")).to_contain_text(told)
+    expect(study.locator("#number")).to_have_text("1")
+    expect(study.locator("[data-runs=length]")).to_have_attribute("aria-pressed", "false")
+
+    study.keyboard.press("r")
+    study.keyboard.press("Enter")
+    study.keyboard.press("Escape")
+    study.keyboard.press("ArrowDown")
+    expect(study.locator("#number")).to_have_text("2")
+    expect(study.locator("#measured li")).to_have_count(1)
+    study.keyboard.press("Home")
+    study.keyboard.press("Delete")
+    expect(study.locator("#measured")).to_be_hidden()

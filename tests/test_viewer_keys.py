@@ -40,6 +40,44 @@ def test_keys_are_silent_while_one_types(page: Page) -> None:
     expect(page.locator("#number")).to_have_text("1")
 
 
+def test_a_key_with_shift_is_another_key(page: Page) -> None:
+    open_demo_study(page)
+    page.keyboard.press("?")
+    page.get_by_role("button", name=re.compile("^Look further left")).click()
+
+    page.keyboard.press("Shift+Tab")
+    expect(page.get_by_role("alert")).to_contain_text("Shift+Tab belongs to the browser")
+    page.keyboard.press("Shift+F2")
+
+    expect(page.get_by_role("button", name="Look further left: Shift+F2")).to_be_focused()
+    page.get_by_role("button", name="Usual keys").click()
+
+
+def test_a_study_is_read_by_keys_alone(page: Page) -> None:
+    page.wait_for_load_state("load")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator("#findings .bar").first).to_be_visible()
+    page.wait_for_load_state("load")
+    page.keyboard.press("Home")
+
+    page.keyboard.press("v")
+    expect(page.get_by_label("Verdict on any")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_label("Verdict on any")).not_to_have_value("")
+    expect(page.locator("#number")).to_have_text("1")
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#number")).to_have_text("2")
+
+    page.keyboard.press("s")
+    expect(page.locator("#agree")).to_have_text("A Agree: epidural")
+    page.keyboard.press("a")
+    expect(page.locator(".history > li").first).to_contain_text("epidural agree")
+    page.keyboard.press("u")
+    expect(page.locator(".history > li").first).to_contain_text("withdrawal")
+
+
 def test_a_finger_scrolls_and_two_zoom(
     browser: Browser, clinic: LiveClinic, login: StorageState
 ) -> None:

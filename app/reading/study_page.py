@@ -115,11 +115,13 @@ class StudyPage:
     @property
     def viewer(self) -> dict[str, Any]:
         """All that the viewer needs of the page, as JSON."""
+        alert = self.finding.alert
         return {
             "slices": self.slices,
             "position": self.position,
             "tilt_degrees": round(self.geometry.tilt_degrees, 1) if self.geometry else 0,
             "label": self.label,
+            "flagged_from": alert["threshold"] if alert else None,
             "heat": self.heat,
             "analysis": self.analysis.id if self.analysis and self.analysed else None,
         }

@@ -4,6 +4,9 @@ import { command } from "../keys.js";
 
 const FEW = 5;
 const ZOOM_STEP = 1.25;
+const PAN_STEP = 0.1; // of what is seen
+const LEVEL_STEP = 0.05; // of the window's width
+const WIDTH_STEP = 1.1;
 
 function moving(viewer) {
   const last = () => viewer.state.slices.length - 1;
@@ -14,8 +17,18 @@ function moving(viewer) {
     "next-few": ["PageDown", "Five slices on", () => viewer.step(FEW)],
     first: ["Home", "Lowest slice", () => viewer.show(0)],
     last: ["End", "Highest slice", () => viewer.show(last())],
+    "previous-flagged": [",", "Previous flagged slice, for the label in view", () => viewer.toFlagged(-1)],
+    "next-flagged": [".", "Next flagged slice, for the label in view", () => viewer.toFlagged(1)],
     "zoom-in": ["+", "Zoom in", () => viewer.zoomBy(ZOOM_STEP)],
     "zoom-out": ["-", "Zoom out", () => viewer.zoomBy(1 / ZOOM_STEP)],
+    "pan-left": ["Shift+ArrowLeft", "Look further left", () => viewer.panBy(-PAN_STEP, 0)],
+    "pan-right": ["Shift+ArrowRight", "Look further right", () => viewer.panBy(PAN_STEP, 0)],
+    "pan-up": ["Shift+ArrowUp", "Look further up", () => viewer.panBy(0, -PAN_STEP)],
+    "pan-down": ["Shift+ArrowDown", "Look further down", () => viewer.panBy(0, PAN_STEP)],
+    brighter: ["Shift+PageUp", "Brighter", () => viewer.changeWindow(-LEVEL_STEP, 1)],
+    darker: ["Shift+PageDown", "Darker", () => viewer.changeWindow(LEVEL_STEP, 1)],
+    narrower: ["Shift+Home", "Narrower window: more contrast", () => viewer.changeWindow(0, 1 / WIDTH_STEP)],
+    wider: ["Shift+End", "Wider window: less contrast", () => viewer.changeWindow(0, WIDTH_STEP)],
   };
   for (const [name, [key, does, run]] of Object.entries(moves)) {
     command(name, { key, does, run, repeats: true });
@@ -47,8 +60,8 @@ export function registerCommands(viewer) {
     heat: ["h", "Show or hide the map", () => toggleHeat(viewer)],
     invert: ["i", "Invert grey levels", () => viewer.invert()],
     window: ["w", "Change the window with a finger", () => viewer.use("window")],
-    length: ["l", "Measure a length in mm", () => viewer.use("length")],
-    region: ["r", "Mean HU in a region", () => viewer.use("region")],
+    length: ["l", "Measure a length in mm: drag, or Enter and arrows", () => viewer.use("length")],
+    region: ["r", "Mean HU in a region: drag, or Enter and arrows", () => viewer.use("region")],
     erase: ["Delete", "Remove the slice's last measurement", () => viewer.removeLastMeasurement()],
     "fetch-again": ["g", "Fetch a slice again that could not be fetched", () => viewer.fetchAgain()],
     fit: ["c", "Centre and fit the image", () => viewer.fit()],

@@ -21,6 +21,7 @@ export class HeatMap {
   }
 
   update(state) {
+    if (state.label !== this.#state.label) this.label = state.label;
     this.#state = state;
   }
 

@@ -63,23 +63,16 @@ function measureDrag(viewport, viewer, start) {
   };
   move.end = () => {
     if (!measured || viewer.slice !== slice) return viewer.sketch(null);
-    viewer.addMeasurement(measured);
-    if (measured.kind === "region") tellRegion(measured, slice, viewer.state.position);
-    viewer.use(viewer.tool); // done: the tool is put down
+    viewer.finishMeasurement(measured);
   };
   move.cancel = () => viewer.sketch(null);
   return move;
 }
 
-function tellRegion({ box, mean, sd, area_mm2 }, { instance }, position) {
-  const detail = { instance, position, ...box, mean, sd, area_mm2 };
-  document.dispatchEvent(new CustomEvent("falx:region", { detail }));
-}
-
 function dragOf(event, viewer) {
   if (event.button === 2) return zoomDrag;
   if (event.button === 1 || event.shiftKey) return panDrag;
-  if (viewer.tool === "length" || viewer.tool === "region") return measureDrag;
+  if (viewer.measuring) return measureDrag;
   return event.pointerType === "touch" && viewer.tool !== "window" ? scrollDrag : windowDrag;
 }
 

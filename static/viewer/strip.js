@@ -52,7 +52,7 @@ export class Strip {
 
   #step(event) {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!by || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (!by || event.shiftKey || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
     this.#viewer.step(by);
   }

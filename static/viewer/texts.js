@@ -20,11 +20,9 @@ export function cornerText({ state, slice, view }) {
   return lines.join("\n");
 }
 
-/** The value under the pointer. */
-export function readout(viewport, cursor, slice, hu, view) {
-  if (!hu || cursor?.viewport !== viewport) return "";
-  const point = viewport.pointAt(cursor.event, slice, view);
-  if (!point) return "";
+/** The value at a point of the slice. */
+export function readout(slice, hu, point) {
+  if (!hu || !point) return "";
   const [column, row] = [Math.floor(point.x), Math.floor(point.y)];
   return `${hu[row * slice.columns + column]} HU\ncolumn ${column}, row ${row}`;
 }

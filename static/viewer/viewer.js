@@ -19,6 +19,7 @@ export class Viewer {
   #cursor = null; // {viewport, event} while the pointer is over a frame
   #marks = []; // regions of all slices, as app/reading/marks.py makes them
   #draft = null; // the measurement that is being drawn
+  #cross = null; // {x, y} in pixels of the slice, where keys measure
   #changes = 0; // of all that is drawn over the slice
 
   /** `presets` are the display windows by name; `state` is what the page says of the series. */
@@ -64,6 +65,15 @@ export class Viewer {
 
   step(slices) {
     this.show(this.state.position + slices);
+  }
+
+  /** The nearest slice that reaches the flag threshold of the label in view, on (1) or back (-1). */
+  toFlagged(direction) {
+    const { slices, position, label, flagged_from: threshold } = this.state;
+    for (let place = position + direction; slices[place]; place += direction) {
+      const { probabilities } = slices[place];
+      if (threshold !== null && probabilities?.[label] >= threshold) return this.show(place);
+    }
   }
 
   /** The page's state has changed: a result has come, or more slices. */
@@ -115,6 +125,21 @@ export class Viewer {
     this.draw();
   }
 
+  /** The large picture's window: its center moved by a share of the width, its width multiplied. */
+  changeWindow(shift, factor) {
+    const [large] = this.viewports;
+    const { center, width } = large.window;
+    const least = (value) => Math.sign(value) * Math.max(1, Math.abs(value)); // HU, or nothing moves
+    const wider = width + (factor === 1 ? 0 : least(width * factor - width));
+    this.setWindow(large, center + (shift && least(shift * width)), wider);
+  }
+
+  /** Move what is seen by shares of it. */
+  panBy(right, down) {
+    const { x, y, zoom } = this.view;
+    this.setView({ x: x + right / zoom, y: y + down / zoom, zoom });
+  }
+
   setView({ x, y, zoom }) {
     const share = (value) => Math.max(0, Math.min(1, value));
     const bounded = Math.max(LEAST_ZOOM, Math.min(MOST_ZOOM, zoom));
@@ -141,7 +166,22 @@ export class Viewer {
   /** Take up a tool (window, length, region), or put it down. */
   use(tool) {
     this.tool = this.tool === tool ? "" : tool;
-    this.draw();
+    this.#draft = null;
+    this.cross = null;
+  }
+
+  /** Whether a tool is in hand that measures. */
+  get measuring() {
+    return this.tool === "length" || this.tool === "region";
+  }
+
+  get cross() {
+    return this.#cross;
+  }
+
+  set cross(point) {
+    this.#cross = point;
+    this.#drawOver();
   }
 
   /** What the tool in hand measures between two points of the slice in view, or null. */
@@ -159,9 +199,18 @@ export class Viewer {
     this.#drawOver();
   }
 
-  addMeasurement(measurement) {
-    this.#draft = null;
+  /** Keep what was measured on the slice in view (null: nothing), and put the tool down. */
+  finishMeasurement(measurement) {
+    this.use(this.tool);
+    if (!measurement) return;
     this.#keepMeasurements(this.slice, [...this.measured.of(this.slice), measurement]);
+    if (measurement.kind === "region") this.#tellRegion(measurement);
+  }
+
+  #tellRegion({ box, mean, sd, area_mm2 }) {
+    const place = { instance: this.slice.instance, position: this.state.position };
+    const detail = { ...place, ...box, mean, sd, area_mm2 };
+    document.dispatchEvent(new CustomEvent("falx:region", { detail }));
   }
 
   removeMeasurement(slice, measurement) {
@@ -194,8 +243,9 @@ export class Viewer {
   get #over() {
     const { slice } = this;
     const measured = this.measured.of(slice);
+    const cross = this.#cross && { kind: "cross", at: this.#cross };
     return {
-      measurements: this.#draft ? [...measured, this.#draft] : measured,
+      measurements: [...measured, this.#draft, cross].filter(Boolean),
       marks: this.#marks.filter(({ instance }) => instance === slice.instance),
       changes: this.#changes,
     };
@@ -227,11 +277,18 @@ export class Viewer {
       if (hu) viewport.usePicture(null);
       else if (problem) viewport.usePicture(this.#pictureOf(viewport));
       viewport.tell(this.#sentence(hu, problem), Boolean(problem));
-      viewport.write("cursor", readout(viewport, this.#cursor, slice, hu, view));
+      viewport.write("cursor", readout(slice, hu, this.#pointIn(viewport)));
     }
     this.viewports[0].write("place", cornerText(this));
     this.heat.show(slice);
     document.dispatchEvent(new CustomEvent("falx:drawn"));
+  }
+
+  /** Where in the slice the pointer, or the cross, is in a frame; null: nowhere. */
+  #pointIn(viewport) {
+    if (this.#cross) return viewport === this.viewports[0] ? this.#cross : null;
+    if (this.#cursor?.viewport !== viewport) return null;
+    return viewport.pointAt(this.#cursor.event, this.slice, this.view);
   }
 
   #pictureOf({ window }) {
