@@ -28,6 +28,7 @@ SCIENCE = (
     "data", "evaluation", "exploration", "training", "exporting",
     "cache", "pack", "explore", "simulate", "submission", "golden", "find_failures",
     "train", "pieces", "train_series_head", "calibrate", "evaluate", "cross_validation",
+    "ensemble",
     "results", "robustness", "fit_familiarity", "localise", "sensitivity", "export", "benchmark",
     "experiments", "pipeline",
 )  # fmt: skip
