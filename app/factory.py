@@ -11,8 +11,9 @@ from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, current_user
 from flask_smorest import Api
 from flask_wtf import CSRFProtect
+from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import Forbidden, HTTPException, NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import auth
@@ -23,6 +24,7 @@ from app.services import Services, open_services
 from app.views import (
     account,
     admin,
+    agreement,
     api,
     audit,
     claims,
@@ -159,7 +161,7 @@ def _ask_for_login() -> ResponseReturnValue:
 
 
 def _register_views(app: Flask) -> None:
-    pages = (account, admin, audit, claims, dashboard, images, model_facts)
+    pages = (account, admin, agreement, audit, claims, dashboard, images, model_facts)
     for module in (*pages, model_history, reports, review, settings, upload, worklist):
         app.register_blueprint(module.blueprint)
     interface = Api(app)
@@ -174,13 +176,27 @@ def _register_errors(app: Flask) -> None:
 
 
 def _expected_error(error: HTTPException) -> ResponseReturnValue:
+    return _error_page(error.code or 500, *_in_words(error))
+
+
+def _in_words(error: HTTPException) -> tuple[str, str]:
+    """What went wrong, and what helps; ours where the framework's words would not."""
+    if isinstance(error, CSRFError):
+        helps = "Nothing was changed. Go back, load the page again, and send the form once more."
+        return "The form is out of date", helps
     if error.code == 413 and request.endpoint == UPLOAD:
-        error.description = (
+        return error.name, (
             "The upload is larger, or has more files, than this site accepts in one go. Nothing "
             "was stored. Send it in parts, or ask the administrator to raise "
             "FALX_MAX_REQUEST_BYTES or FALX_MAX_FILES."
         )
-    return _error_page(error.code or 500, error.name, error.description or "")
+    words = {
+        NotFound: "There is no such page. Of a study that was removed nothing is left here.",
+        Forbidden: "Your role does not open this page. Ask an administrator.",
+    }
+    usual = error.description == type(error).description
+    told = words.get(type(error)) if usual else None
+    return error.name, told or error.description or ""
 
 
 def _database_error(error: OperationalError) -> ResponseReturnValue:

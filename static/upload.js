@@ -11,6 +11,7 @@ function send(data) {
   const request = new XMLHttpRequest();
   form.querySelector("[type=submit]").disabled = true;
   document.getElementById("progress").hidden = false;
+  bar.hidden = false;
   request.upload.addEventListener("progress", (event) => {
     bar.max = event.total;
     bar.value = event.loaded;
@@ -33,6 +34,7 @@ function send(data) {
 }
 
 function stop(reason) {
+  bar.hidden = true;
   text.textContent = reason;
   form.querySelector("[type=submit]").disabled = false;
 }

@@ -1,16 +1,22 @@
 """Per cent and kappa are those of the literature, and compare what is comparable."""
 
+import csv
+import io
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
+from flask.testing import FlaskClient
 from sklearn.metrics import cohen_kappa_score
 
 from app.db.models import Analysis, Review, random_id
+from app.services import Services
 from app.verdicts.agreement import agreement, comparisons
 from app.verdicts.record import FIRST_IMPRESSION, VERDICT, WITHDRAWAL
 from model.finding import FLAGGED, INDETERMINATE, NOT_FLAGGED
 from model.labels import LABELS
+from model.notice import NOTICE
+from read_study import add_read_study, give_verdict
 
 _seconds = count()
 
@@ -43,6 +49,12 @@ def test_kappa_is_that_of_a_worked_example() -> None:
     assert (counted.n, counted.share) == (50, 0.7)
     assert counted.kappa == pytest.approx(0.4)
     assert counted.in_words == "70 % alike, kappa 0.40, n = 50"
+
+
+def test_the_share_has_the_interval_of_a_worked_example() -> None:
+    # 81 of 263: R. G. Newcombe, Statistics in Medicine 17, 1998, 857-872, table I, method 3
+    assert agreement(pairs(pp=81, pa=182)).interval == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert agreement([]).interval is None
 
 
 @pytest.mark.parametrize(
@@ -101,3 +113,20 @@ def test_readers_are_compared_where_both_decided() -> None:
     compared = comparisons(reviews)[2].by_label
 
     assert (compared["any"].n, compared["any"].share) == (1, 0)
+
+
+def test_the_page_is_there_as_csv(administrator: FlaskClient, services: Services) -> None:
+    give_verdict(administrator, add_read_study(services), any_verdict="agree")
+
+    answer = administrator.get("/admin/agreement.csv").data.decode("utf-8-sig")
+
+    rows = list(csv.DictReader(io.StringIO(answer)))
+    assert len(rows) == 3 * len(LABELS)
+    assert (rows[0]["notice"], rows[0]["raters"]) == (NOTICE, "Model and verdict")
+    assert (rows[0]["hemorrhage"], rows[0]["judged_by_both"], rows[0]["alike"]) == (
+        "any",
+        "1",
+        "1.0",
+    )
+    assert float(rows[0]["alike_low"]) == pytest.approx(0.2065, abs=1e-4)
+    assert 'href="/admin/agreement.csv"' in administrator.get("/admin/agreement").text

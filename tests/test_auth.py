@@ -114,7 +114,10 @@ def test_after_the_logout_the_pages_are_closed(reader: FlaskClient) -> None:
 
 
 def test_a_reader_is_refused_the_accounts_and_offered_no_link(reader: FlaskClient) -> None:
-    assert reader.get("/admin/users").status_code == 403
+    answer = reader.get("/admin/users")
+
+    assert answer.status_code == 403
+    assert "Ask an administrator" in answer.text
     assert "/admin/users" not in reader.get("/").text
 
 

@@ -182,6 +182,7 @@ def test_image_first_refuses_the_report_until_the_first_impression(
 
     assert refused.status_code == 403
     assert "reads the image first" in refused.text
+    assert f'<a href="{read.path}">To the study</a>' in refused.text
     assert "90 %" not in refused.text
     assert not link_before
     assert "90 %" in report(reader, read)

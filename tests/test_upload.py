@@ -1,6 +1,7 @@
 """Whatever is uploaded is stored once, or refused with its reason, and nothing else is touched."""
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from playwright.sync_api import Page, expect
 from sqlalchemy import func, select
 
 from app import jobs
@@ -15,6 +17,7 @@ from app.db.models import Base, Instance, Job, Series, Study, now
 from app.ingest import ingest
 from app.services import Services
 from clinic import csrf_token, post_files, upload, upload_folder
+from ct_factory import ct_file
 from model.data.synthetic.dicom import write_series
 from model.data.synthetic.scan import Scan
 from model.data.synthetic.series import make_series
@@ -164,7 +167,27 @@ def test_thousands_of_junk_files_are_answered_in_one_line(
 def test_nothing_chosen_is_said(reader: FlaskClient) -> None:
     page = upload(reader, ("", b""))
 
-    assert "No file was chosen." in page.text
+    assert page.status_code == 400
+    assert "No file was chosen" in page.text
+
+
+def test_nothing_chosen_is_said_where_the_page_sends_by_itself(page: Page) -> None:
+    page.get_by_role("link", name="Upload", exact=True).click()
+    page.get_by_role("button", name="Upload and analyse").click()
+
+    expect(page.get_by_role("status")).to_have_text(re.compile("No file was chosen"))
+    expect(page.get_by_role("button", name="Upload and analyse")).to_be_enabled()
+
+
+def test_a_form_that_is_out_of_date_stores_nothing_and_says_so(
+    reader: FlaskClient, services: Services
+) -> None:
+    page = post_files(reader, [("a.dcm", ct_file())], "files", "an old token")
+
+    assert page.status_code == 400
+    assert "The form is out of date" in page.text
+    assert "Nothing was changed" in page.text
+    assert count(services, Instance) == 0
 
 
 def test_an_upload_over_the_cap_is_refused_with_the_setting(

@@ -1,13 +1,18 @@
 """How far model and readers agree: in per cent, and beyond what chance would bring."""
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from app.db.models import Review
 from app.verdicts.record import FIRST_IMPRESSION, of_impression, of_state, said, standing
 from model.labels import LABELS
+
+_Z: Final = 1.959964
+"""Of a normal distribution, 95 % lie within so many standard deviations."""
 
 Pair = tuple[str, str]
 """What two raters said of the same thing: present or absent."""
@@ -23,6 +28,20 @@ class Agreement:
     n: int
     share: float | None
     kappa: float | None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the share, as if each pair stood alone.
+
+        E. B. Wilson, Probable inference, the law of succession, and statistical inference, Journal
+        of the American Statistical Association 22, 1927, 209-212.
+        """
+        if self.share is None:
+            return None
+        weight = _Z**2 / self.n
+        middle = self.share + weight / 2
+        half = math.sqrt(weight * self.share * (1 - self.share) + weight**2 / 4)
+        return (middle - half) / (1 + weight), (middle + half) / (1 + weight)
 
     @property
     def in_words(self) -> str:

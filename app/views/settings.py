@@ -1,17 +1,14 @@
-"""What a site chooses, and how far model and readers agree; for administrators."""
+"""What a site chooses; for administrators."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_login import current_user
-from sqlalchemy import select
-from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
 from app import display_windows, retention
 from app.auth import administrator_required
-from app.db.models import Review
 from app.display_windows import WindowsError, windows_from
 from app.operating_points import CHOICES, NAMES, judged_at, usable_point
 from app.site import (
@@ -25,7 +22,6 @@ from app.site import (
     site_settings,
 )
 from app.site_forms import PointsForm, ReadingForm, RetentionForm, SettingsForms, WindowsForm
-from app.verdicts.agreement import comparisons
 from app.views.context import model_card, services
 from model.labels import LABELS
 
@@ -100,19 +96,6 @@ def save_retention() -> Answer:
         )
         return _refused("retention", form, problem)
     return _save("retention", form, lambda held: replace(held, retention_days=form.wanted))
-
-
-@blueprint.get("/agreement")
-@administrator_required
-def agreement() -> str:
-    """Model against readers, and readers against each other, over all studies."""
-    with services().database.read() as session:
-        reviews = session.scalars(
-            select(Review).options(joinedload(Review.user), joinedload(Review.analysis))
-        )
-        every = [*reviews, *retention.kept_reviews(session)]
-    every.sort(key=lambda row: (row.created_at, row.id))
-    return render_template("agreement.html", comparisons=comparisons(every), labels=LABELS)
 
 
 ChoiceForm = ReadingForm | WindowsForm | PointsForm | RetentionForm

@@ -27,7 +27,7 @@ COPY_CHUNK_BYTES = 1024 * 1024
 
 @blueprint.route("/upload", methods=["GET", "POST"])
 @login_required
-def form() -> str | Response:
+def form() -> str | Response | tuple[str, int]:
     """Take files in and show what became of each."""
     upload_form = UploadForm()
     if not upload_form.validate_on_submit():
@@ -35,8 +35,8 @@ def form() -> str | Response:
     files = [file for name in ("files", "folder") for file in request.files.getlist(name)]
     files = [file for file in files if file.filename]
     if not files:
-        flash("No file was chosen.", "error")
-        return render_template("upload.html", form=upload_form)
+        flash("No file was chosen: choose slices, an archive or a folder.", "error")
+        return render_template("upload.html", form=upload_form), 400
     upload_id = _ingest_uploaded(services(), files, current_user.id)
     return redirect(url_for("upload.outcome", upload_id=upload_id), code=303)
 
