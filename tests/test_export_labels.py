@@ -26,6 +26,7 @@ from ct_factory import JPEG_LS_LOSSLESS, ct_file
 from model import cache, train
 from model.data.cached import open_cache
 from model.labels import LABELS, SUBTYPES
+from model.notice import NOTICE
 from model.training.checkpoint import load_checkpoint
 from read_study import send
 
@@ -135,6 +136,7 @@ def test_nothing_that_names_the_patient_is_exported(reviewed: Services, tmp_path
         rows = list(csv.DictReader(file))
     assert len({row["patient"] for row in rows}) == 2
     assert "SECRET" not in str(rows)
+    assert (tmp_path / "labels" / "NOTICE.txt").read_text() == f"{NOTICE}\n"
 
 
 def test_pixels_are_those_that_were_received() -> None:

@@ -21,8 +21,10 @@ from app.storage import ORIGINAL, StorageError
 from app.verdicts.record import Standing, reviews_of, standing
 from model.errors import FalxError
 from model.labels import LABELS
+from model.notice import NOTICE
 
 CSV_NAME: Final = "labels.csv"
+NOTICE_NAME: Final = "NOTICE.txt"
 SIMULATED: Final = "simulated: no patient was scanned"
 LOST: Final = "the stored file is missing"
 BURNED_IN: Final = "the file says that text is burned into its pixels"
@@ -73,8 +75,8 @@ class _Writing:
 def export_labels(services: Services, folder: Path) -> Exported:
     """Write every slice whose labels are certain into a new folder, or nothing.
 
-    The folder gets `labels.csv` with `file`, `patient`, `any` and the five subtypes, and under
-    `images/` one file a slice with random names and identifiers.
+    The folder gets `labels.csv` with `file`, `patient`, `any` and the five subtypes, under
+    `images/` one file a slice with random names and identifiers, and the notice.
 
     Raises
     ------
@@ -88,6 +90,7 @@ def export_labels(services: Services, folder: Path) -> Exported:
     try:
         with (partial / CSV_NAME).open("w", newline="") as file:
             writing = _Writing(services, partial, file, Exported())
+            (partial / NOTICE_NAME).write_text(f"{NOTICE}\n")
             csv.writer(file).writerow(["file", "patient", *LABELS])
             for study in _reviewed_studies(services):
                 _write_study(writing, study)
