@@ -8,7 +8,7 @@ from flask import Flask
 
 from app.db.models import now
 from app.study_state import ANALYSING, ARRIVING, NOT_ANALYSED, WAITING
-from app.worklist.query import READING, REVIEWED
+from app.worklist.query import DISPUTED, READING, REVIEWED
 from model.finding import FLAGGED, INDETERMINATE, NOT_FLAGGED
 from model.measured import Estimate
 
@@ -22,6 +22,7 @@ STATE_MARKS = {
     ARRIVING: "↓",
     READING: "◉",
     REVIEWED: "✓",
+    DISPUTED: "≠",
 }
 """A shape for each state, so that nobody depends on colour."""
 

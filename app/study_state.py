@@ -8,7 +8,7 @@ from sqlalchemy.sql.base import ExecutableOption
 
 from app.db.models import Analysis, Job, Review, Series, Study
 from app.list_version import mark_changed
-from app.verdicts.record import reviewed_at
+from app.verdicts.record import disputed, reviewed_at
 from model.finding import FLAGGED, INDETERMINATE, NOT_FLAGGED
 
 NOT_ANALYSED = "not analysed"
@@ -51,6 +51,7 @@ def refresh_study(session: Session, study_id: str) -> None:
     study.state_reason = " ".join(reasons)
     study.state = _study_state(findings, [job.state for job in jobs])
     study.reviewed_at = reviewed_at(session, study_id)
+    study.disputed = disputed(session, study_id)
 
 
 def _findings(analysis: Analysis) -> list[str]:

@@ -136,6 +136,7 @@ async function send(sent, submitter) {
     return complain(`Not saved (${answer.status}). ${said} What you chose is still here.`);
   }
   document.getElementById("verdict").replaceWith(fresh);
+  fresh.querySelector(".done, .error")?.scrollIntoView({ block: "nearest" });
   showRegions();
   registerKeys();
   if (inView) showSlice(inView);
@@ -179,7 +180,12 @@ document.addEventListener("falx:region", (event) => offerRegion(event.detail));
 
 // ---- keys
 
-const press = (id) => document.getElementById(id)?.click();
+// In full screen one would not see what these do.
+const onPage = (run) => async () => {
+  if (document.fullscreenElement) await document.exitFullscreen();
+  run();
+};
+const press = (id) => onPage(() => document.getElementById(id)?.click());
 
 function openChooser() {
   const chooser = document.getElementById("chooser");
@@ -213,26 +219,26 @@ document.addEventListener(
 
 // Again after each saving, so that fresh buttons show the keys that the reader has chosen.
 function registerKeys() {
-  command("agree", { key: "a", does: "Agree with the label in view", run: () => press("agree") });
+  command("agree", { key: "a", does: "Agree with the label in view", run: press("agree") });
   command("disagree", {
     key: "d",
     does: "Disagree with the label in view, with a reason",
-    run: openChooser,
+    run: onPage(openChooser),
   });
   command("verdict", {
     key: "v",
     does: "Go to your verdict; Escape leads back to the image",
-    run: goToVerdict,
+    run: onPage(goToVerdict),
   });
   command("mark", {
     key: "m",
     does: "Mark the region just measured, in your verdict",
-    run: () => press("mark"),
+    run: press("mark"),
   });
   command("undo", {
     key: "u",
     does: "Withdraw your last verdict",
-    run: () => document.getElementById("undo-form")?.requestSubmit(),
+    run: onPage(() => document.getElementById("undo-form")?.requestSubmit()),
   });
 }
 

@@ -14,6 +14,7 @@ function show(html) {
   const table = fresh.getElementById("studies");
   document.getElementById("studies").hidden = table.hidden;
   showRows(table.tBodies[0].rows);
+  showTicked();
   showWaiting();
 }
 
@@ -70,6 +71,21 @@ function choose(place) {
 
 const inChosenRow = (selector) => rows[chosen()]?.querySelector(selector);
 
+const boxes = () => [...list.querySelectorAll("tbody [type=checkbox]")];
+
+function showTicked() {
+  const ticked = boxes().filter((box) => box.checked).length;
+  document.getElementById("ticked").textContent = ticked ? ` (${ticked})` : "";
+  const all = document.getElementById("tick-all");
+  all.checked = ticked > 0 && ticked === boxes().length;
+  all.indeterminate = ticked > 0 && !all.checked;
+}
+
+list.addEventListener("change", ({ target }) => {
+  if (target.id === "tick-all") for (const box of boxes()) box.checked = target.checked;
+  showTicked();
+});
+addEventListener("pageshow", showTicked); // browsers bring ticks back
 keepLive(list, show);
 setInterval(showWaiting, 15_000);
 

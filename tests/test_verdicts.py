@@ -60,6 +60,11 @@ def reviewed(services: Services, read: ReadStudy) -> bool:
         return session.get_one(Study, read.study).reviewed_at is not None
 
 
+def disputed(services: Services, read: ReadStudy) -> bool:
+    with services.database.read() as session:
+        return session.get_one(Study, read.study).disputed
+
+
 def test_of_each_reader_the_newest_counts_until_it_is_withdrawn(
     services: Services, read: ReadStudy
 ) -> None:
@@ -100,6 +105,7 @@ def test_an_adjudication_settles_the_labels_that_it_speaks_of(
     for user, word in (("rita", "present"), ("rob", "absent")):
         store(services, read, user, verdicts={"subdural": word, "epidural": word})
     before = standing_of(services, read)
+    assert disputed(services, read)
     assert may_adjudicate(before, "tom", "reader")
     assert may_adjudicate(before, "rita", "administrator")
     assert not may_adjudicate(before, "rita", "reader")
@@ -109,6 +115,15 @@ def test_an_adjudication_settles_the_labels_that_it_speaks_of(
     after = standing_of(services, read)
     assert after.disagreements == ["epidural"]
     assert after.settled == {"subdural": "absent"}
+    assert disputed(services, read)
+    store(
+        services,
+        read,
+        "tom",
+        kind=ADJUDICATION,
+        verdicts=dict.fromkeys(before.disagreements, "absent"),
+    )
+    assert not disputed(services, read)
 
 
 def test_a_wanted_second_reader_decides_before_he_is_told(

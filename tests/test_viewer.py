@@ -355,7 +355,7 @@ def test_keys_go_from_one_flagged_slice_to_the_next(study: Page) -> None:
     flagged = [
         place
         for place, one in enumerate(state["slices"], start=1)
-        if one["probabilities"]["any"] >= state["flagged_from"]
+        if one["probabilities"]["any"] >= state["alert_from"]
     ]
     number = study.locator("#number")
 

@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import Engine, event, select
 
 from app.db.models import Job, Review, Series, Study, User, now
 from app.db.reading import Claim, SavedView
@@ -253,3 +253,33 @@ def test_a_verdict_where_one_was_wanted_ends_the_claim(
     with services.database.read() as session:
         assert session.scalars(select(Review.comment)).all() == ["Nothing."]
     assert reading(services, study_id) is None
+
+
+# -------------------------------------------------------------------------------- what a page tells
+
+
+def test_who_settles_a_dispute_finds_it(services: Services, reader: FlaskClient) -> None:
+    add_listed(services, "Alike", reviewed_at=now())
+    add_listed(services, "Apart", reviewed_at=now(), disputed=True)
+
+    page = reader.get("/?state=readers+disagree").text
+
+    assert "Apart" in page
+    assert "Alike" not in page
+    assert 'class="state readers-disagree"' in page
+
+
+def test_the_site_is_asked_once_for_its_choices(services: Services, reader: FlaskClient) -> None:
+    add_listed(services, "A")
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        asked.extend([statement] * statement.startswith("SELECT site_setting"))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        assert reader.get("/?state=flagged").status_code == 200
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+    assert len(asked) == 1

@@ -90,6 +90,8 @@ class Study(Base):
     state_reason: Mapped[str] = mapped_column(Text, default="")
     any_probability: Mapped[float | None]
     reviewed_at: Mapped[datetime | None]
+    disputed: Mapped[bool] = mapped_column(default=False)
+    """Whether readers differ and nobody has settled it; kept as `state` is."""
 
     series: Mapped[list["Series"]] = relationship(
         back_populates="study", order_by="Series.received_at"

@@ -121,7 +121,7 @@ class StudyPage:
             "position": self.position,
             "tilt_degrees": round(self.geometry.tilt_degrees, 1) if self.geometry else 0,
             "label": self.label,
-            "flagged_from": alert["threshold"] if alert else None,
+            "alert_from": alert["threshold"] if alert else None,
             "heat": self.heat,
             "analysis": self.analysis.id if self.analysis and self.analysed else None,
         }

@@ -12,7 +12,7 @@ from app.db.models import Analysis, Review, Series, now
 from app.reports.study_facts import STUDY_FACTS
 from app.services import Services
 from app.verdicts.record import PRESENT, Standing, said, shown_to, standing
-from app.worklist.page import Reader, Row, matching_ids, rows_of
+from app.worklist.page import Row, matching_ids, reader_here, rows_of
 from app.worklist.query import WorklistQuery
 from model.labels import LABELS
 from model.notice import NOTICE
@@ -62,8 +62,8 @@ def worklist_csv(services: Services, query: WorklistQuery, user_id: str) -> Iter
 
 def _studies(services: Services, query: WorklistQuery, user_id: str) -> Iterator[dict[str, Any]]:
     """The most urgent first. The order is that of the beginning, the facts are read on the way."""
-    reader = Reader(user_id, services.settings.claim_minutes)
     with services.database.read() as session:
+        reader = reader_here(session, user_id, services.settings.claim_minutes)
         ids = matching_ids(session, query, reader)
     for start in range(0, len(ids), CHUNK):
         with services.database.read() as session:

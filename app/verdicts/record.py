@@ -158,6 +158,12 @@ def reviewed_at(session: Session, study_id: str) -> datetime | None:
     return max(row.created_at for row in rows)
 
 
+def disputed(session: Session, study_id: str) -> bool:
+    """Whether readers differ on a series of the study, and nobody has settled it."""
+    rows = reviews_of(session, study_id)
+    return any(standing(rows, series_id).disagreements for series_id in {r.series_id for r in rows})
+
+
 def finding_hidden(session: Session, study_id: str, user_id: str) -> bool:
     """Whether the finding must be kept from the user: image first, and nothing stored by him."""
     if not site_settings(session).image_first:

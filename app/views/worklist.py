@@ -15,7 +15,7 @@ from app.list_version import ListVersion, list_version
 from app.views.context import model_card, services
 from app.worklist.actions import ACTIONS
 from app.worklist.claims import lapsed_before
-from app.worklist.page import Reader, next_study, worklist_page
+from app.worklist.page import Reader, next_study, reader_here, worklist_page
 from app.worklist.query import PERIODS, SHOWN_STATES, SIMULATED, WorklistQuery
 from app.worklist.saved_views import SavedViewError, delete_view, save_view, views_of
 
@@ -74,15 +74,15 @@ def _tag(version: ListVersion) -> str:
     return "-".join(map(str, parts))
 
 
-def _reader() -> Reader:
-    return Reader(current_user.id, services().settings.claim_minutes)
+def _reader(session: Session) -> Reader:
+    return reader_here(session, current_user.id, services().settings.claim_minutes)
 
 
 def _list_facts(session: Session, version: ListVersion) -> dict[str, Any]:
     query = WorklistQuery.from_address(request.args)
     number = min(max(1, request.args.get("page", 1, int)), LAST_PAGE)
     return {
-        "page": worklist_page(session, query, number, _reader()),
+        "page": worklist_page(session, query, number, _reader(session)),
         "query": query,
         "served": version.workers > 0,
     }
@@ -94,11 +94,12 @@ def next_one() -> Response:
     """The most urgent unreviewed study that nobody else reads, but those passed over before."""
     passed_over = request.args.getlist("over")[-MOST_PASSED_OVER:]
     with services().database.read() as session:
-        found = next_study(session, _reader(), passed_over)
+        reader = _reader(session)
+        found = next_study(session, reader, passed_over)
         if found is None and passed_over:
             # All others were looked at without a verdict: from the start, but for this one.
             passed_over = passed_over[-1:]
-            found = next_study(session, _reader(), passed_over)
+            found = next_study(session, reader, passed_over)
     if found is None:
         flash("No other unreviewed study is free.", "info")
         return redirect(url_for("worklist.index"))

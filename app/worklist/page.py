@@ -14,7 +14,7 @@ from app.site import site_settings
 from app.study_state import ARRIVING, STATES
 from app.verdicts.record import VERDICT
 from app.worklist.claims import Holder, holders, lapsed_before
-from app.worklist.query import PERIODS, READING, REVIEWED, UNREVIEWED, WorklistQuery
+from app.worklist.query import DISPUTED, PERIODS, READING, REVIEWED, UNREVIEWED, WorklistQuery
 
 PAGE_SIZE: Final = 50
 
@@ -30,10 +30,12 @@ _URGENCY: Final = (
 
 @dataclass(frozen=True)
 class Reader:
-    """Who looks at the list, and after how many minutes a claim lapses here."""
+    """Who looks at the list, after how many minutes a claim lapses here, and what is hidden."""
 
     user_id: str
     claim_minutes: int
+    image_first: bool
+    """Whether findings are kept from who has not said yet what he sees."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +65,20 @@ class WorklistPage:
         return max(1, -(-self.total // PAGE_SIZE))
 
 
+def reader_here(session: Session, user_id: str, claim_minutes: int) -> Reader:
+    """The reader as the site's choices have it."""
+    return Reader(user_id, claim_minutes, site_settings(session).image_first)
+
+
 def worklist_page(
     session: Session, query: WorklistQuery, number: int, reader: Reader
 ) -> WorklistPage:
     """The studies that match, the most urgent first; the last page where `number` is beyond it."""
-    matching = _conditions(session, query, reader)
+    matching = _conditions(query, reader)
     total = session.scalar(select(func.count()).select_from(Study).where(*matching)) or 0
     number = max(1, min(number, -(-total // PAGE_SIZE)))
     ids = matching_ids(session, query, reader, first=(number - 1) * PAGE_SIZE, most=PAGE_SIZE)
-    kept_back = query.state in STATES and site_settings(session).image_first
+    kept_back = query.state in STATES and reader.image_first
     return WorklistPage(rows_of(session, ids, reader), number, total, kept_back)
 
 
@@ -87,7 +94,7 @@ def matching_ids(
 
     Only ids are sorted: all rows with all they hold would take longer.
     """
-    matching = _conditions(session, query, reader)
+    matching = _conditions(query, reader)
     ids = select(Study.id).where(*matching).order_by(*_URGENCY).offset(first).limit(most)
     return session.scalars(ids).all()
 
@@ -103,7 +110,7 @@ def rows_of(session: Session, ids: Sequence[str], reader: Reader) -> list[Row]:
         .group_by(Study.patient_id)
     )
     count = {row.patient_id: row.studies for row in counted}
-    hidden = hidden_findings(session, studies, reader.user_id)
+    hidden = _unseen(session, studies, reader.user_id) if reader.image_first else set()
     return [
         Row(
             study=study,
@@ -117,8 +124,10 @@ def rows_of(session: Session, ids: Sequence[str], reader: Reader) -> list[Row]:
 
 def hidden_findings(session: Session, studies: Sequence[Study], user_id: str) -> set[str]:
     """Ids of those whose finding the user may not see yet: `app.verdicts.record.finding_hidden`."""
-    if not site_settings(session).image_first:
-        return set()
+    return _unseen(session, studies, user_id) if site_settings(session).image_first else set()
+
+
+def _unseen(session: Session, studies: Sequence[Study], user_id: str) -> set[str]:
     ids = {study.id for study in studies}
     own = select(Review.study_id).where(Review.study_id.in_(ids), Review.user_id == user_id)
     return ids - set(session.scalars(own))
@@ -133,11 +142,9 @@ def _in_force(reader: Reader) -> ColumnElement[bool]:
     return Claim.taken_at >= lapsed_before(reader.claim_minutes)
 
 
-def _conditions(
-    session: Session, query: WorklistQuery, reader: Reader
-) -> list[ColumnElement[bool]]:
+def _conditions(query: WorklistQuery, reader: Reader) -> list[ColumnElement[bool]]:
     found = [*_state_conditions(query.state, reader), *text_conditions(query.text)]
-    if query.state in STATES and site_settings(session).image_first:
+    if query.state in STATES and reader.image_first:
         # To match would tell what the row hides, also that an analysed one is analysed again.
         found.append(Study.any_probability.is_(None) | _seen_by(reader))
     if query.period:
@@ -161,6 +168,8 @@ def _claimed(reader: Reader, *by: ColumnElement[bool]) -> ColumnElement[bool]:
 def _state_conditions(state: str, reader: Reader) -> list[ColumnElement[bool]]:
     if not state:
         return []
+    if state == DISPUTED:
+        return [Study.disputed.is_(True)]
     if state == REVIEWED:
         return [Study.reviewed_at.is_not(None)]
     unreviewed = Study.reviewed_at.is_(None)

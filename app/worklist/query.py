@@ -8,7 +8,8 @@ from typing import Any, Final, Self
 from app.study_state import STATES
 
 UNREVIEWED, READING, REVIEWED = "unreviewed", "being read", "reviewed"
-SHOWN_STATES: Final = (UNREVIEWED, *STATES, READING, REVIEWED)
+DISPUTED: Final = "readers disagree"
+SHOWN_STATES: Final = (UNREVIEWED, *STATES, READING, REVIEWED, DISPUTED)
 """What the list may be reduced to."""
 
 PERIODS: Final = {

@@ -69,7 +69,7 @@ export class Viewer {
 
   /** The nearest slice that reaches the flag threshold of the label in view, on (1) or back (-1). */
   toFlagged(direction) {
-    const { slices, position, label, flagged_from: threshold } = this.state;
+    const { slices, position, label, alert_from: threshold } = this.state;
     for (let place = position + direction; slices[place]; place += direction) {
       const { probabilities } = slices[place];
       if (threshold !== null && probabilities?.[label] >= threshold) return this.show(place);
