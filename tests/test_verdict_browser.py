@@ -30,9 +30,13 @@ def test_keys_agree_disagree_with_a_reason_and_undo(page: Page) -> None:
 
     page.keyboard.press("a")
     expect(newest).to_contain_text("any agree")
+    expect(page.locator("#verdict .done")).to_be_in_viewport()
 
+    page.keyboard.press("f")
+    page.wait_for_function("document.fullscreenElement")
     page.keyboard.press("d")
     expect(page.locator("#chooser button").first).to_be_focused()
+    expect(page.locator("#chooser button").first).to_be_in_viewport()
     page.keyboard.press("2")
     expect(newest).to_contain_text("any disagree (artefact)")
 

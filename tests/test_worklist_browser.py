@@ -77,3 +77,17 @@ def test_no_button_of_a_row_is_broken_in_two(page: Page, width: int) -> None:
 
     assert lines < 2.4
     assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_all_of_a_page_are_ticked_at_once_and_counted(page: Page) -> None:
+    page.wait_for_load_state("load")
+    boxes = page.locator("#studies tbody [type=checkbox]")
+    number = boxes.count()
+    everything = page.get_by_role("checkbox", name="Tick all on this page")
+
+    everything.check()
+    expect(page.locator("#batch-label")).to_have_text(f"Ticked studies ({number}):")
+    boxes.first.uncheck()
+
+    expect(everything).not_to_be_checked()
+    expect(page.locator("#studies tbody :checked")).to_have_count(number - 1)
