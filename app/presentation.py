@@ -87,8 +87,9 @@ def dicom_date(value: str) -> str:
 
 
 def person_name(value: str) -> str:
-    """A DICOM person name (PS3.5 6.2.1.1) as "family, given", in the first of its writings."""
-    family, *given = value.partition("=")[0].split("^")
+    """A DICOM person name (PS3.5 6.2.1.1) as "family, given", in the first writing that it has."""
+    writings = (writing for writing in value.split("=") if writing.strip(" ^"))
+    family, *given = next(writings, "").split("^")
     return ", ".join(filter(None, (family.strip(), " ".join(given).strip()))) or "(no name)"
 
 
