@@ -176,12 +176,17 @@ def test_image_first_tells_what_was_hidden_and_that_it_was_asked_for(
 def test_a_verdict_and_its_withdrawal_are_written(services: Services, reader: FlaskClient) -> None:
     study = analysed_study(services)
     token = csrf_token(reader, f"/studies/{study}")
-    data = {"csrf_token": token, "comment": "seen"}
+    words = {"any-verdict": "absent", "any-reason": "calcification", "subdural-verdict": "absent"}
+    data = {"csrf_token": token, "comment": "Mrs Doe", **words}
     reader.post(f"/studies/{study}/reviews", data=data)
     reader.post(f"/studies/{study}/reviews/undo", data=data)
 
-    actions = [one.action for one in events(services) if one.details.get("review")]
-    assert actions == [audit.VERDICT_SAVED, audit.VERDICT_UNDONE]
+    saved, undone = (one for one in events(services) if one.details.get("review"))
+    assert (saved.action, undone.action) == (audit.VERDICT_SAVED, audit.VERDICT_UNDONE)
+    assert saved.details["decided"] == {"any": "absent", "subdural": "absent"}
+    assert saved.details["reasons"] == {"any": "calcification"}
+    assert undone.details.keys() == {"review"}
+    assert "Mrs Doe" not in str(saved.details)
 
 
 def test_claims_are_written_when_their_holder_changes(services: Services, app: Flask) -> None:

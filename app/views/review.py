@@ -274,7 +274,10 @@ def _add(session: Session, row: Review) -> None:
     session.add(row)
     session.flush()
     action = OF_REVIEW[row.kind]
-    record(session, action, user_id=row.user_id, study_id=row.study_id, review=row.id)
+    # Words on labels alone: a comment may name the patient, and the log outlives the study.
+    words = {"decided": row.verdicts, "reasons": row.reasons}
+    decided = {name: of_labels for name, of_labels in words.items() if of_labels}
+    record(session, action, user_id=row.user_id, study_id=row.study_id, review=row.id, **decided)
     refresh_study(session, row.study_id)
 
 
