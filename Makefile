@@ -43,7 +43,7 @@ train: $(TRAINING) ## From CT-ICH (DATA=folder) to weights in RUN/weights; MINUT
 	$(VENV)/bin/python -m model.pipeline --root $(DATA) --work $(RUN) --cache-size 192 $(RECIPE) \
 		$(if $(MINUTES),--minutes $(MINUTES))
 
-weights: $(TRAINING) ## As train, but from all patients, measured by five runs that left some out (five hours)
+weights: $(TRAINING) ## As train, but from all patients, measured by five runs that left some out (six hours)
 	$(VENV)/bin/python -m model.pipeline --root $(DATA) --work $(RUN)-everybody --cache-size 192 --everybody $(RECIPE) \
 		$(if $(MINUTES),--minutes $(MINUTES))
 

@@ -60,7 +60,7 @@ def test_where_neighbours_know_more_the_head_helps_on_patients_it_did_not_see() 
     assert min(fitted.figures["widths_mm"]) > 0
     told = describe(fitted.figures)
     assert "chosen on 36 tune patients" in told
-    assert "averaged over neighbours (Gaussian; any" in told
+    assert "averaged over neighbours (Gaussian, any" in told
     only_corrected = describe({**fitted.figures, "widths_mm": [0.0] * 6})
     assert "averaged" not in only_corrected
     assert "corrected by a bidirectional GRU" in only_corrected

@@ -219,7 +219,7 @@ def describe(figures: Mapping[str, Any]) -> str:
     if any(figures["widths_mm"]):
         pairs = zip(LABELS, figures["widths_mm"], strict=True)
         widths = ", ".join(f"{label} {width:g} mm" for label, width in pairs if width)
-        does.append(f"logits averaged over neighbours (Gaussian; {widths})")
+        does.append(f"logits averaged over neighbours (Gaussian, {widths})")
         brought.append(f"{figures['weighted_averaged']:.4f} averaged")
     if any(figures["offset"]):
         does.append("an offset a label added")
