@@ -177,6 +177,7 @@ def eager_twin() -> HemorrhageNetwork:
         card.slices_per_input,
         card.pooling,
         blood_map=card.heat == BLOOD_MAP,
+        members=card.members,
     )
     network = HemorrhageNetwork(spec)
     # Without the head over the series, if there is one: a hundredth of the time.
