@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.db.models import Job, now
 from app.db.session import Database
+from app.list_version import mark_changed
 from app.study_state import refresh_study_of
 
 ARRIVING, QUEUED, RUNNING, DONE, FAILED = "arriving", "queued", "running", "done", "failed"
@@ -19,6 +20,9 @@ OPEN = (ARRIVING, QUEUED, RUNNING)
 
 ARRIVAL_TIMEOUT = timedelta(minutes=2)
 """A series that gained nothing for so long is taken as it is: its sender broke off."""
+
+STEPS_TOLD = 4
+"""So often the progress of a series changes the worklist: each change costs every open list."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +116,14 @@ def report_progress(database: Database, lease: Lease, slices_done: int, slices_t
     """
     with database.write() as session:
         job = held_job(session, lease)
+        if _step(slices_done, slices_total) != _step(job.slices_done, slices_total):
+            mark_changed(session)
         job.slices_done, job.slices_total = slices_done, slices_total
         job.lease_until = now() + timedelta(seconds=lease.seconds)
+
+
+def _step(slices_done: int, slices_total: int) -> int:
+    return STEPS_TOLD * slices_done // max(slices_total, 1)
 
 
 def held_job(session: Session, lease: Lease) -> Job:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from app import jobs
 from app.db.models import Job, Series, Study, now
 from app.jobs import LeaseLostError
+from app.list_version import list_version
 from app.services import Services
 from clinic import new_study
 
@@ -88,6 +89,25 @@ def test_progress_renews_the_lease(services: Services, series_id: str) -> None:
     assert jobs.claim(services.database, "two", 30, 3) is None
     job = job_of(services, series_id)
     assert (job.slices_done, job.slices_total) == (8, 28)
+
+
+def test_progress_changes_the_list_four_times_a_series(services: Services, series_id: str) -> None:
+    lease = jobs.claim(services.database, "one", 30, 3)
+    assert lease is not None
+    before, changed_at = version(services), []
+
+    for done in range(28 + 1):
+        jobs.report_progress(services.database, lease, done, 28)
+        if version(services) != before:
+            changed_at.append(done)
+            before = version(services)
+
+    assert changed_at == [7, 14, 21, 28]
+
+
+def version(services: Services) -> int:
+    with services.database.read() as session:
+        return list_version(session, now(), now(), "").changes
 
 
 def test_new_slices_take_the_job_from_its_worker(services: Services, series_id: str) -> None:

@@ -7,7 +7,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from app.db.models import WorkerHeartbeat, now
+from app import jobs
+from app.db.models import Series, WorkerHeartbeat, now
 from app.db.reading import Claim, SavedView
 from app.services import Services
 from clinic import add_listed, new_reader, press
@@ -110,6 +111,30 @@ def test_a_list_that_nobody_analyses_says_so(
 
     assert asked(reader, silent.headers["ETag"])[0] == 200
     assert "Nothing is being analysed" not in reader.get("/worklist").text
+
+
+def test_an_open_list_follows_an_analysis(services: Services, reader: FlaskClient) -> None:
+    study_id = add_listed(services, "A")
+    with services.database.write() as session:
+        series = Series(study_id=study_id, series_instance_uid="1.2", series_description="")
+        session.add(series)
+        session.flush()
+        jobs.request_analysis(session, series.id)
+    lease = jobs.claim(services.database, "one", 30, 3)
+    assert lease is not None
+    jobs.report_progress(services.database, lease, 0, 28)
+    begun = reader.get("/worklist")
+    assert "0 of 28 slices" in begun.text
+
+    jobs.report_progress(services.database, lease, 6, 28)
+    assert asked(reader, begun.headers["ETag"])[0] == 304
+    jobs.report_progress(services.database, lease, 14, 28)
+    assert asked(reader, begun.headers["ETag"])[0] == 200
+    assert "14 of 28 slices" in reader.get("/worklist").text
+
+    with services.database.write() as session:
+        jobs.finish(session, lease, 28, 28)
+    assert "of 28 slices" not in reader.get("/worklist").text
 
 
 def test_where_nothing_matches_each_condition_can_be_left_out(

@@ -8,10 +8,11 @@ from typing import Final
 from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from app.db.models import Review, Study, now
+from app.db.models import Job, Review, Series, Study, now
 from app.db.reading import Claim
+from app.jobs import RUNNING
 from app.site import site_settings
-from app.study_state import ARRIVING, STATES
+from app.study_state import ANALYSING, ARRIVING, STATES
 from app.verdicts.record import VERDICT
 from app.worklist.claims import Holder, holders, lapsed_before
 from app.worklist.query import DISPUTED, PERIODS, READING, REVIEWED, UNREVIEWED, WorklistQuery
@@ -47,6 +48,8 @@ class Row:
     others: int
     hidden: bool
     """Whether its finding is kept from the reader, who is to look at the images first."""
+    progress: tuple[int, int] | None
+    """Slices done, and all, of what is being analysed of it."""
 
 
 @dataclass(frozen=True)
@@ -111,15 +114,30 @@ def rows_of(session: Session, ids: Sequence[str], reader: Reader) -> list[Row]:
     )
     count = {row.patient_id: row.studies for row in counted}
     hidden = _unseen(session, studies, reader.user_id) if reader.image_first else set()
+    progress = _progress(session, studies)
     return [
         Row(
             study=study,
             holder=reading.get(study.id),
             others=count.get(study.patient_id, 1) - 1,
             hidden=study.id in hidden,
+            progress=progress.get(study.id),
         )
         for study in studies
     ]
+
+
+def _progress(session: Session, studies: Sequence[Study]) -> dict[str, tuple[int, int]]:
+    analysing = [study.id for study in studies if study.state == ANALYSING]
+    if not analysing:
+        return {}
+    counted = session.execute(
+        select(Series.study_id, func.sum(Job.slices_done), func.sum(Job.slices_total))
+        .join(Job)
+        .where(Series.study_id.in_(analysing), Job.state == RUNNING, Job.slices_total > 0)
+        .group_by(Series.study_id)
+    )
+    return {study_id: (done, total) for study_id, done, total in counted}
 
 
 def hidden_findings(session: Session, studies: Sequence[Study], user_id: str) -> set[str]:
