@@ -139,6 +139,20 @@ def test_one_run_or_an_ensemble_is_no_member(runs: list[Path], tmp_path: Path) -
         put_together([tmp_path / "both"] * 2, tmp_path / "four")
 
 
+def test_what_its_members_have_become_is_known(runs: list[Path], tmp_path: Path) -> None:
+    other = changed(runs[1], tmp_path / "other", "recipe", "seed", 7)
+    both = tmp_path / "both"
+    put_together([runs[0], other], both)
+
+    assert ensemble.is_of_its_members(both)
+    save_checkpoint(other / "last.pt", load_checkpoint(runs[1] / "last.pt"))
+    assert not ensemble.is_of_its_members(both)
+    (other / "last.pt").unlink()
+    assert not ensemble.is_of_its_members(both)
+    assert not ensemble.is_of_its_members(runs[0])
+    assert not ensemble.is_of_its_members(tmp_path / "none")
+
+
 def test_an_ensemble_is_not_trained() -> None:
     with pytest.raises(TrainingError, match="train each, then put them together"):
         build_network(replace(SPEC, members=2))
