@@ -20,6 +20,7 @@ from app.storage import HEAT, HU
 from model.artifact import ModelCard
 from model.dicom.eligibility import judge_series
 from model.dicom.series import SeriesGeometry
+from model.dicom.tissue_statistics import measure_tissue
 from model.finding import finding_state
 from model.labels import by_label
 from model.predictor import Predictor, SeriesPrediction
@@ -76,6 +77,8 @@ def _analyse(services: Services, predictor: Predictor, lease: Lease) -> None:
     hu = [services.storage.read_array(HU, instance.id) for instance in instances]
     analysis.refusal = _refusal(services, analysis, instances, hu)
     if not analysis.refusal and geometry is not None:
+        if (tissue := measure_tissue(hu)) is not None:
+            analysis.tissue_hu, analysis.noise_hu = tissue.median_hu, tissue.noise_hu
         said = predictor.predict(
             hu, geometry.z_mm, on_progress=lambda done: report(slices_done=done)
         )

@@ -20,6 +20,7 @@ from model.artifact import CLASS_ACTIVATION_MAP
 from model.data.synthetic.dicom import write_series
 from model.data.synthetic.scan import Scan
 from model.data.synthetic.series import make_series
+from model.dicom.tissue_statistics import TissueStatistics, measure_tissue
 from model.predictor import Predictor, load_predictor
 
 
@@ -45,6 +46,20 @@ def test_progress_ends_at_the_number_of_slices(
 
     job = only_job(services)
     assert (job.state, job.slices_done, job.slices_total) == ("done", 3, 3)
+
+
+def test_level_and_noise_of_the_brain_are_kept_with_the_result(
+    reader: FlaskClient, services: Services, predictor: Predictor, head: Path
+) -> None:
+    upload_folder(reader, head)
+
+    analyse_all(services, predictor)
+
+    with services.database.read() as session:
+        kept = session.scalars(select(Analysis)).one()
+        slices = [services.storage.read_array(HU, one.instance_id) for one in kept.slices]
+    assert measure_tissue(slices) == TissueStatistics(kept.tissue_hu or 0, kept.noise_hu or 0)
+    assert kept.tissue_hu == pytest.approx(33, abs=5)
 
 
 def test_what_is_no_head_is_not_analysed_and_says_why(

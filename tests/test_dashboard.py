@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Page
+from sqlalchemy import select
 
 from app.dashboard.drift import LEAST, in_words, stability_index
 from app.dashboard.figures import dashboard
@@ -37,8 +38,9 @@ def add_study(
     *,
     model: str = "",
     any_probability: float = 0.5,
+    tissue: tuple[float, float] | None = None,
 ) -> None:
-    """A study of one slice with its result after so many seconds."""
+    """A study of one slice with its result after so many seconds; `tissue` is level and noise."""
     shape: dict[str, Any] = {"rows": 512, "columns": 512, "attributes": {}, "warnings": []}
     with services.database.write() as session:
         study = new_study(
@@ -61,6 +63,8 @@ def add_study(
             model_sha256=model,
             device="",
             seconds=1.0,
+            tissue_hu=tissue and tissue[0],
+            noise_hu=tissue and tissue[1],
             heat="",
         )
         series.analyses.append(result)
@@ -150,9 +154,38 @@ def test_drift_compares_with_the_period_before(services: Services) -> None:
     rows = sections(services)["drift"].rows
 
     assert [row[1:5] for row in rows] == [
-        (1, 1, 0.5, 0.5), (1, 1, 1.0, 1.0), (1, 1, 5.0, 5.0), (1, 1, 0.5, 0.5)
+        (1, 1, 0.5, 0.5), (1, 1, 1.0, 1.0), (1, 1, 5.0, 5.0), (1, 1, 0.5, 0.5),
+        (0, 0, None, None), (0, 0, None, None),
     ]  # fmt: skip
     assert {row[5] for row in rows} == {in_words(None)}
+
+
+def test_a_change_of_level_and_noise_is_seen_in_drift_and_in_its_week(services: Services) -> None:
+    for n in range(3):
+        add_study(services, "flagged", TODAY + timedelta(seconds=n), 1, tissue=(38.5, 7.25))
+    add_study(services, "flagged", TODAY - timedelta(days=30), 1, tissue=(33.0, 4.0))
+    add_study(services, "flagged", TODAY - timedelta(days=1), 1)
+
+    found = sections(services, 30)
+
+    assert [row[1:5] for row in found["drift"].rows[-2:]] == [(1, 3, 33.0, 38.5), (1, 3, 4.0, 7.25)]
+    weeks = found["tissue"].rows
+    assert [row[0] for row in weeks] == Period.last(30).weeks
+    assert weeks[-1][1:] == (3, 38.5, 7.25)
+    assert {row[1:] for row in weeks[:-1]} == {(0, None, None)}
+    assert [bar.high for (bar,) in found["tissue"].columns[-2:]] == [100, 100 * 7.25 / 38.5]
+    assert found["tissue"].note.startswith("3 series.")
+
+
+def test_of_a_series_analysed_again_the_newest_measure_counts(services: Services) -> None:
+    add_study(services, "flagged", TODAY, 1, tissue=(33.0, 4.0))
+    with services.database.write() as session:
+        first = session.scalars(select(Analysis)).one()
+        kept = {column.key: getattr(first, column.key) for column in Analysis.__table__.columns}
+        again = {"id": "2", "created_at": TODAY + timedelta(days=1), "tissue_hu": 35.0}
+        session.add(Analysis(**kept | again))
+
+    assert sections(services)["tissue"].rows[-1][1:] == (1, 35.0, 4.0)
 
 
 def test_the_index_is_that_of_a_worked_example() -> None:

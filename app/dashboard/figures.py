@@ -14,6 +14,7 @@ from app.dashboard.distribution import distribution
 from app.dashboard.inputs import drift
 from app.dashboard.parts import MOST, Period, Section, stack, week_of
 from app.dashboard.readers import agreement
+from app.dashboard.tissue import tissue
 from app.db.models import Analysis, Job, Series, Study, Upload, UploadedFile
 from app.jobs import FAILED
 from app.study_state import NOT_ANALYSED
@@ -37,6 +38,7 @@ def dashboard(session: Session, days: int) -> list[Section]:
         *agreement(session, period),
         distribution(session, period),
         _failures(session, period),
+        tissue(session, period),
         drift(session, period),
     ]
 

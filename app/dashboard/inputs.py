@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.dashboard.drift import in_words, stability_index
 from app.dashboard.parts import MOST, Period, Section
+from app.dashboard.tissue import measured_series
 from app.db.models import Instance, Series, Study
 
 Dated = tuple[datetime, float | None]
@@ -29,7 +30,8 @@ def drift(session: Session, period: Period) -> Section:
         "drift",
         "Drift against as many days before",
         "Population stability index over tenths of the earlier period (Siddiqi 2006): under 0.1 no "
-        "change to speak of, from 0.25 a marked one. It tells that something differs, not what.",
+        "change to speak of, from 0.25 a marked one. It tells that something differs, not what. "
+        "HU: of series analysed since Falx measures them; older ones are left out.",
         ("what", "n before", "n now", "median before", "median now", "stability index"),
         rows,
     )
@@ -44,11 +46,14 @@ def _inputs(session: Session, period: Period) -> dict[str, Sequence[Dated]]:
         .limit(2 * MOST)
     ).all()
     series = _series(session, period.with_before)
+    measured = measured_series(session, period.with_before)
     return {
         "P(any) of a study": [(at, value) for at, value in studies],
         "slices in a series": [(at, slices) for at, slices, _, _ in series],
         "slice thickness, mm": [(at, thickness) for at, _, thickness, _ in series],
         "pixel spacing, mm": [(at, spacing) for at, _, _, spacing in series],
+        "brain-like tissue, median HU": [(one.received, one.tissue_hu) for one in measured],
+        "noise of brain-like tissue, HU": [(one.received, one.noise_hu) for one in measured],
     }
 
 

@@ -187,6 +187,10 @@ class Analysis(Base):
     model_sha256: Mapped[str] = mapped_column(String(64))
     device: Mapped[str] = mapped_column(String(64))
     seconds: Mapped[float]
+    tissue_hu: Mapped[float | None]
+    """Of brain-like tissue, the median, and beside it the noise, in HU, as
+    `model.dicom.tissue_statistics` tells; None where not measured."""
+    noise_hu: Mapped[float | None]
     heat: Mapped[str] = mapped_column(String(32))
     """What its heat maps are, in the model card's words."""
 
