@@ -1,4 +1,5 @@
-// Who reads the study on the reading page: kept up to date; and the keys to take it and to go on.
+// Who reads the study on the reading page: kept up to date; and the keys to take it, to give it
+// back and to go on.
 
 import { command } from "./keys.js";
 import { changeWithin, keepLive } from "./live.js";
@@ -22,6 +23,11 @@ command("claim", {
   key: "t",
   does: "Take this study to read it: others see who does",
   run: () => claim.querySelector("[data-claims]")?.click(),
+});
+command("release", {
+  key: "b",
+  does: "Give this study back: others may read it",
+  run: () => claim.querySelector("[data-releases]")?.click(),
 });
 command("next-study", {
   key: "n",

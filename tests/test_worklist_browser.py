@@ -66,6 +66,24 @@ def test_keys_open_and_claim(page: Page) -> None:
     expect(page.locator("#claim")).to_contain_text("Nobody is reading this study.")
 
 
+def test_a_study_is_given_back_by_a_key_of_ones_choice(page: Page) -> None:
+    page.wait_for_load_state("load")
+    page.keyboard.press("n")
+    page.wait_for_url("**/studies/**")
+    page.keyboard.press("t")
+    expect(page.locator("#claim")).to_contain_text("reading by you")
+    page.wait_for_load_state("load")
+    page.keyboard.press("?")
+    page.get_by_role("button", name="Give this study back: others may read it: B").click()
+    page.keyboard.press("j")
+    page.keyboard.press("Escape")
+
+    page.keyboard.press("b")
+    expect(page.locator("#claim")).to_contain_text("reading by you")
+    page.keyboard.press("j")
+    expect(page.locator("#claim")).to_contain_text("Nobody is reading this study.")
+
+
 @pytest.mark.parametrize("width", [800, 1440, 2560])
 def test_no_button_of_a_row_is_broken_in_two(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
