@@ -46,6 +46,19 @@ def test_keys_agree_disagree_with_a_reason_and_undo(page: Page) -> None:
     expect(page.get_by_label("Verdict on any")).to_have_value("agree")
 
 
+def test_to_agree_or_disagree_one_need_not_scroll(page: Page) -> None:
+    open_demo_study(page)
+    clear_verdicts(page)
+    page.reload()
+
+    expect(page.locator("#warnings li")).to_be_in_viewport()  # the verdict stands below them
+    expect(page.locator("#agree")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#chooser summary")).to_be_in_viewport(ratio=1)
+    box = page.locator(".viewport").first.bounding_box()
+    assert box
+    assert box["width"] > 600
+
+
 def test_a_region_and_a_slice_are_marked_where_the_reader_is(page: Page) -> None:
     open_demo_study(page)
     clear_verdicts(page)
