@@ -47,6 +47,8 @@ NAMED: Final = (
 
 _REDUCTIONS: Final = (8, 16, 32)
 """Of a pyramid: the input's side over that of its maps."""
+_PROBED: Final[dict[tuple[str, int, int], tuple[torch.Size, set[str]]]] = {}
+"""What `probe` found: a tenth of a second and more, and the same for all networks of a kind."""
 
 
 class Backbone(nn.Module):
@@ -70,7 +72,10 @@ class Backbone(nn.Module):
     def __init__(self, architecture: str, channels: int, input_size: int) -> None:
         super().__init__()
         self.network = create_timm(architecture, channels, input_size)
-        shape, unused = probe(self.network, architecture, channels, input_size)
+        kind = (architecture, channels, input_size)
+        if kind not in _PROBED:
+            _PROBED[kind] = probe(self.network, *kind)
+        shape, unused = _PROBED[kind]
         # Trained features end before these; a gradient that never comes stops DDP.
         for name, parameter in self.network.named_parameters():
             parameter.requires_grad_(name not in unused)
