@@ -5,6 +5,7 @@ import io
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from sklearn.metrics import cohen_kappa_score
@@ -47,7 +48,7 @@ def test_kappa_is_that_of_a_worked_example() -> None:
     counted = agreement(pairs(pp=20, pa=5, ap=10, aa=15))
 
     assert (counted.n, counted.share) == (50, 0.7)
-    assert counted.kappa == pytest.approx(0.4)
+    assert counted.kappa.value == pytest.approx(0.4)
     assert counted.in_words == "70 % alike, kappa 0.40, n = 50"
 
 
@@ -63,11 +64,42 @@ def test_the_share_has_the_interval_of_a_worked_example() -> None:
 def test_kappa_is_that_of_another_program(counts: dict[str, int]) -> None:
     rated = pairs(**counts)
 
-    assert agreement(rated).kappa == pytest.approx(cohen_kappa_score(*zip(*rated, strict=True)))
+    assert agreement(rated).kappa.value == pytest.approx(
+        cohen_kappa_score(*zip(*rated, strict=True))
+    )
+
+
+def test_kappa_has_the_interval_of_another_program() -> None:
+    # The example of ci.kappa in the R package statpsych
+    found = agreement(pairs(aa=31, ap=12, pa=4, pp=58)).kappa
+
+    assert found.value == pytest.approx(0.6756757)
+    assert found.interval == pytest.approx((0.5317210, 0.8196303), abs=1e-6)
+
+
+def test_the_interval_of_kappa_is_that_of_many_samples() -> None:
+    shares = {"pp": 0.25, "pa": 0.1, "ap": 0.05, "aa": 0.6}
+    drawn = np.random.default_rng(0).multinomial(400, list(shares.values()), size=1000)
+    kappas = [agreement(pairs(**dict(zip(shares, one, strict=True)))).kappa.value for one in drawn]
+
+    low, high = agreement(pairs(pp=100, pa=40, ap=20, aa=240)).kappa.interval or (0, 0)
+
+    assert (low, high) == pytest.approx(np.percentile(np.array(kappas), [2.5, 97.5]), abs=0.01)
+
+
+def test_of_few_pairs_kappa_has_no_interval_and_a_reason() -> None:
+    few = agreement(pairs(pp=20, pa=1, ap=9, aa=3)).kappa
+    alike = agreement(pairs(pp=20, aa=20)).kappa
+
+    assert (few.interval, alike.interval, alike.value) == (None, None, 1)
+    assert few.reason == "needs each word 5 times from each of the two; the rarest: 4"
+    assert alike.reason == "all alike, which is no proof of full agreement"
+    assert agreement(pairs(pa=20)).kappa.reason.endswith("the rarest: 0")
+    assert agreement(pairs(pp=4)).kappa.reason == "both said always the same"
 
 
 def test_without_variety_there_is_no_kappa_and_without_pairs_no_share() -> None:
-    assert agreement(pairs(pp=4)).kappa is None
+    assert agreement(pairs(pp=4)).kappa.value is None
     assert agreement(pairs(pp=4)).in_words == "100 % alike, kappa not defined, n = 4"
     assert agreement([]).in_words == "nothing to compare"
 
@@ -128,5 +160,7 @@ def test_the_page_is_there_as_csv(administrator: FlaskClient, services: Services
         "1",
         "1.0",
     )
+    assert (rows[0]["kappa"], rows[0]["kappa_low"]) == ("", "")
+    assert rows[0]["kappa_without_interval"] == "both said always the same"
     assert float(rows[0]["alike_low"]) == pytest.approx(0.2065, abs=1e-4)
     assert 'href="/admin/agreement.csv"' in administrator.get("/admin/agreement").text

@@ -30,7 +30,7 @@ def _alike(weeks: Mapping[str, Sequence[Review]], held: Sequence[Review]) -> Sec
         "labels, first impressions and second readers: see Agreement.",
         ("week", "judged by both", "alike %", "kappa"),
         [
-            (week, one.n, _rounded(one.share, 100), _rounded(one.kappa, 1))
+            (week, one.n, _rounded(one.share, 100), _rounded(one.kappa.value, 1))
             for week, one in found.items()
         ],
         ("alike", "not alike"),

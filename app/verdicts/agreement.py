@@ -2,17 +2,13 @@
 
 import itertools
 import math
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from app.db.models import Review
+from app.verdicts.kappa import NORMAL_95, Kappa, cohen_kappa
 from app.verdicts.record import FIRST_IMPRESSION, of_impression, of_state, said, standing
 from model.labels import LABELS
-
-_Z: Final = 1.959964
-"""Of a normal distribution, 95 % lie within so many standard deviations."""
 
 Pair = tuple[str, str]
 """What two raters said of the same thing: present or absent."""
@@ -22,12 +18,12 @@ Pair = tuple[str, str]
 class Agreement:
     """Of `n` things that two raters judged, the share judged alike, 0..1, and Cohen's kappa.
 
-    `share` is None without anything to judge, `kappa` also where both said always the same.
+    `share` is None without anything to judge.
     """
 
     n: int
     share: float | None
-    kappa: float | None
+    kappa: Kappa
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -38,7 +34,7 @@ class Agreement:
         """
         if self.share is None:
             return None
-        weight = _Z**2 / self.n
+        weight = NORMAL_95**2 / self.n
         middle = self.share + weight / 2
         half = math.sqrt(weight * self.share * (1 - self.share) + weight**2 / 4)
         return (middle - half) / (1 + weight), (middle + half) / (1 + weight)
@@ -48,25 +44,15 @@ class Agreement:
         """Share and kappa with their n, as a reader reads them."""
         if self.share is None:
             return "nothing to compare"
-        kappa = "not defined" if self.kappa is None else f"{self.kappa:.2f}"
+        kappa = "not defined" if self.kappa.value is None else f"{self.kappa.value:.2f}"
         return f"{self.share:.0%} alike, kappa {kappa}, n = {self.n}".replace("%", " %")
 
 
 def agreement(pairs: Iterable[Pair]) -> Agreement:
-    """Count pairs of statements.
-
-    Cohen's kappa: (p_o - p_e) / (1 - p_e), with p_o the share judged alike and p_e the share that
-    two raters with the same habits would judge alike by chance (J. Cohen, A coefficient of
-    agreement for nominal scales, Educational and Psychological Measurement 20, 1960, 37-46).
-    """
+    """Count pairs of statements."""
     rated = list(pairs)
-    n = len(rated)
-    if not n:
-        return Agreement(0, None, None)
-    observed = sum(first == second for first, second in rated) / n
-    firsts, seconds = (Counter(ratings) for ratings in zip(*rated, strict=True))
-    chance = sum(firsts[word] * seconds[word] for word in firsts) / n**2
-    return Agreement(n, observed, (observed - chance) / (1 - chance) if chance < 1 else None)
+    alike = sum(first == second for first, second in rated)
+    return Agreement(len(rated), alike / len(rated) if rated else None, cohen_kappa(rated))
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,11 @@ from model.labels import LABELS
 
 blueprint = Blueprint("agreement", __name__, url_prefix="/admin")
 
-CSV_HEADER = ("raters", "hemorrhage", "judged_by_both", "alike", "alike_low", "alike_high", "kappa")
-"""Shares are 0..1, with the ends of their 95 % intervals."""
+CSV_HEADER = (
+    "raters", "hemorrhage", "judged_by_both", "alike", "alike_low", "alike_high",
+    "kappa", "kappa_low", "kappa_high", "kappa_without_interval",
+)  # fmt: skip
+"""Shares are 0..1, with the ends of their 95 % intervals; the last tells why kappa has none."""
 
 
 @blueprint.get("/agreement")
@@ -30,10 +33,13 @@ def index() -> str:
 def download() -> Response:
     """The figures of the page."""
     rows = [
-        (one.raters, label, found.n, found.share, *(found.interval or (None, None)), found.kappa)
+        (
+            one.raters, label, found.n, found.share, *(found.interval or (None, None)),
+            found.kappa.value, *(found.kappa.interval or (None, None)), found.kappa.reason,
+        )
         for one in _comparisons()
         for label, found in one.by_label.items()
-    ]
+    ]  # fmt: skip
     return Response(
         csv_lines(CSV_HEADER, rows),
         mimetype="text/csv",

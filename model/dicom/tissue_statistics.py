@@ -63,8 +63,8 @@ def _measure_slice(hu: NDArray[np.int16]) -> tuple[float, float] | None:
     steps = np.bincount(np.abs(np.diff(rows, axis=1)[neighbours]), minlength=_TISSUE_HU + 1)
     if min(levels.sum(), steps.sum()) < _LEAST_PIXELS:
         return None
-    level_edges = np.arange(len(levels) + 1) - 0.5
-    step_edges = np.arange(len(steps) + 1) - 0.5
+    level_edges = np.arange(len(levels) + 1, dtype=np.float64) - 0.5
+    step_edges = np.arange(len(steps) + 1, dtype=np.float64) - 0.5
     step_edges[0] = 0  # sizes: what rounds to 0 lies above it
     noise = _MAD_TO_SD * _median_of_counts(steps, step_edges) / np.sqrt(2)
     return _median_of_counts(levels, level_edges), float(noise)
