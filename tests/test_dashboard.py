@@ -169,12 +169,13 @@ def test_a_change_of_level_and_noise_is_seen_in_drift_and_in_its_week(services: 
     found = sections(services, 30)
 
     assert [row[1:5] for row in found["drift"].rows[-2:]] == [(1, 3, 33.0, 38.5), (1, 3, 4.0, 7.25)]
-    weeks = found["tissue"].rows
-    assert [row[0] for row in weeks] == Period.last(30).weeks
-    assert weeks[-1][1:] == (3, 38.5, 7.25)
-    assert {row[1:] for row in weeks[:-1]} == {(0, None, None)}
-    assert [bar.high for (bar,) in found["tissue"].columns[-2:]] == [100, 100 * 7.25 / 38.5]
-    assert found["tissue"].note.startswith("3 series.")
+    for name, value in (("level", 38.5), ("noise", 7.25)):
+        weeks = found[name].rows
+        assert [row[0] for row in weeks] == Period.last(30).weeks
+        assert weeks[-1][1:] == (3, value)
+        assert {row[1:] for row in weeks[:-1]} == {(0, None)}
+        assert [bar.high for (bar,) in found[name].columns[-2:]] == [0, 100]
+        assert found[name].note.startswith("3 series.")
 
 
 def test_of_a_series_analysed_again_the_newest_measure_counts(services: Services) -> None:
@@ -185,7 +186,7 @@ def test_of_a_series_analysed_again_the_newest_measure_counts(services: Services
         again = {"id": "2", "created_at": TODAY + timedelta(days=1), "tissue_hu": 35.0}
         session.add(Analysis(**kept | again))
 
-    assert sections(services)["tissue"].rows[-1][1:] == (1, 35.0, 4.0)
+    assert sections(services)["level"].rows[-1][1:] == (1, 35.0)
 
 
 def test_the_index_is_that_of_a_worked_example() -> None:

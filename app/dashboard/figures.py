@@ -38,7 +38,7 @@ def dashboard(session: Session, days: int) -> list[Section]:
         *agreement(session, period),
         distribution(session, period),
         _failures(session, period),
-        tissue(session, period),
+        *tissue(session, period),
         drift(session, period),
     ]
 

@@ -1,10 +1,9 @@
 """Level and noise of the brain in what came in: they move with a scanner's HU and its kernel."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 import numpy as np
 from sqlalchemy import select
@@ -12,8 +11,6 @@ from sqlalchemy.orm import Session
 
 from app.dashboard.parts import MOST, Bar, Period, Section, week_of
 from app.db.models import Analysis, Series, Study
-
-KINDS: Final = ("brain", "noise")
 
 
 @dataclass(frozen=True)
@@ -42,35 +39,44 @@ def measured_series(session: Session, period: Period) -> list[Measured]:
     return list(newest.values())
 
 
-def tissue(session: Session, period: Period) -> Section:
-    """The medians of each week."""
+def tissue(session: Session, period: Period) -> list[Section]:
+    """Level and noise, as the medians of each week: each on a scale of its own."""
     weeks: defaultdict[str, list[Measured]] = defaultdict(list)
     for one in measured_series(session, period):
         weeks[week_of(one.received)].append(one)
-    rows = [(week, len(weeks[week]), *_middles(weeks[week])) for week in period.weeks]
-    highest = max(1.0, *(value or 0.0 for row in rows for value in row[2:]))
-    counted = sum(row[1] for row in rows)
+    level = {week: [one.tissue_hu for one in weeks[week]] for week in period.weeks}
+    noise = {week: [one.noise_hu for one in weeks[week]] for week in period.weeks}
+    return [
+        _section(
+            "level",
+            "Level of brain-like tissue in HU, median by week",
+            "Pixels of 0 to 80 HU inside the skull. It moves with a scanner's calibration.",
+            level,
+        ),
+        _section(
+            "noise",
+            "Noise of brain-like tissue in HU, median by week",
+            "From the differences of neighbours (Donoho and Johnstone 1994). It moves with dose, "
+            "slice thickness and kernel; a smoother kernel lowers it.",
+            noise,
+        ),
+    ]
+
+
+def _section(name: str, title: str, note: str, weeks: Mapping[str, Sequence[float]]) -> Section:
+    rows = [
+        (week, len(values), round(float(np.median(values)), 2) if values else None)
+        for week, values in weeks.items()
+    ]
+    highest = max(1.0, *(value or 0.0 for _, _, value in rows))
     return Section(
-        "tissue",
-        "Level and noise of brain-like tissue in HU, medians by week",
-        f"{counted} series. Pixels of 0 to 80 HU inside the skull; noise from the differences of "
-        "neighbours (Donoho and Johnstone 1994), lower with a smoother kernel. The level moves "
-        "with a scanner's calibration. Series that were analysed before Falx measured this are "
-        "left out.",
-        ("week", "series", "brain, HU", "noise, HU"),
+        name,
+        title,
+        f"{sum(count for _, count, _ in rows)} series. {note} Series that were analysed before "
+        "Falx measured this are left out.",
+        ("week", "series", f"{name}, HU"),
         rows,
-        KINDS,
-        [
-            [Bar(kind, 0, 100 * (value or 0.0) / highest)]
-            for row in rows
-            for kind, value in zip(KINDS, row[2:], strict=True)
-        ],
-        f"{highest:.0f} HU",
+        (name,),
+        [[Bar(name, 0, 100 * (value or 0.0) / highest)] for _, _, value in rows],
+        f"{highest:.1f} HU",
     )
-
-
-def _middles(series: Sequence[Measured]) -> tuple[float | None, float | None]:
-    if not series:
-        return None, None
-    level, noise = np.median([(one.tissue_hu, one.noise_hu) for one in series], axis=0).tolist()
-    return round(level, 2), round(noise, 2)
