@@ -37,8 +37,8 @@ def dashboard(session: Session, days: int) -> list[Section]:
         _times(session, period),
         *agreement(session, period),
         distribution(session, period),
-        _failures(session, period),
         *tissue(session, period),
+        _failures(session, period),
         drift(session, period),
     ]
 
