@@ -125,6 +125,7 @@ def test_what_is_done_is_not_done_again(
     assert "left" not in shown
 
 
+@pytest.mark.long
 def test_weights_that_learnt_from_everybody_are_measured_by_the_rotations(
     simulated_cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
