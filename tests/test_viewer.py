@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import Page, expect
 
-from app.storage import HU, Storage
 from browser_clinic import open_demo_study
+from browser_viewer import center_of, drag, go_to_lowest, slices_of, stored
 from live_clinic import LiveClinic
 from model.windowing import DISPLAY_PRESETS, Window, grey_lookup
 
@@ -41,26 +41,6 @@ def study(page: Page) -> Page:
     return page
 
 
-def go_to_lowest(page: Page) -> None:
-    expect(page.locator(".viewing")).to_be_visible()
-    page.keyboard.press("Home")
-    expect(page.locator(".corner-place").first).to_contain_text("1 / ")
-    expect(page.locator(".frame:not(.waiting) canvas").first).to_be_visible()
-
-
-def slices_of(page: Page) -> list[dict[str, Any]]:
-    """What the page says of each slice."""
-    state: dict[str, Any] = json.loads(page.locator("#slices").text_content() or "")
-    slices: list[dict[str, Any]] = state["slices"]
-    return slices
-
-
-def stored(clinic: LiveClinic, one: dict[str, Any]) -> NDArray[np.int16]:
-    """The slice as the server keeps it, int16 [rows, columns]."""
-    hu: NDArray[np.int16] = Storage(clinic.data / "files").read_array(HU, one["instance"])
-    return hu
-
-
 def decoded(text: str, dtype: str) -> NDArray[Any]:
     return np.frombuffer(base64.b64decode(text), dtype)
 
@@ -71,20 +51,6 @@ def go_along_the_strip(page: Page, position: int) -> None:
     assert box is not None
     share = (position + 0.5) / len(slices_of(page))
     page.locator("#strip").click(position={"x": share * box["width"], "y": 20})
-
-
-def center_of(page: Page) -> tuple[float, float]:
-    """The middle of the large picture on the screen."""
-    box = page.locator(".frame").first.bounding_box()
-    assert box is not None
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
-def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    page.mouse.move(*start)
-    page.mouse.down()
-    page.mouse.move(*end, steps=3)
-    page.mouse.up()
 
 
 def test_the_browser_has_the_stored_hounsfield_units(study: Page, clinic: LiveClinic) -> None:
@@ -167,46 +133,6 @@ def test_a_drag_changes_the_window_and_zero_brings_the_presets_back(study: Page)
     expect(caption).to_have_text("brain C 40 W 80")
 
 
-def test_a_length_is_that_of_the_file(study: Page) -> None:
-    x, y = center_of(study)
-    box = study.locator(".frame").first.bounding_box()
-    assert box is not None
-    one = slices_of(study)[0]
-    pixel = max(one["columns"] / box["width"], one["rows"] / box["height"])
-
-    study.keyboard.press("l")
-    drag(study, (x, y), (x + 90, y + 120))
-
-    told = float((study.locator(".shapes text").first.text_content() or "").split(" mm")[0])
-    assert told == pytest.approx(150 * pixel * one["spacing_mm"][0], abs=0.1)
-    study.keyboard.press("Delete")
-    expect(study.locator(".shapes text")).to_have_count(0)
-
-
-def test_a_region_is_measured_and_told_to_the_page(study: Page, clinic: LiveClinic) -> None:
-    study.evaluate(
-        "() => document.addEventListener('falx:region', ({ detail }) => (window.told = detail))"
-    )
-    x, y = center_of(study)
-
-    study.keyboard.press("r")
-    drag(study, (x - 40, y - 30), (x + 30, y + 40))
-
-    told = study.evaluate("window.told")
-    one = slices_of(study)[0]
-    rows, columns = np.mgrid[told["y0"] : told["y1"], told["x0"] : told["x1"]] + 0.5
-    a, b = (told["x1"] - told["x0"]) / 2, (told["y1"] - told["y0"]) / 2
-    across, down = (columns - told["x0"] - a) / a, (rows - told["y0"] - b) / b
-    inside = stored(clinic, one)[told["y0"] : told["y1"], told["x0"] : told["x1"]][
-        across**2 + down**2 <= 1
-    ]
-    assert (told["instance"], told["position"]) == (one["instance"], 0)
-    assert told["mean"] == pytest.approx(inside.mean())
-    assert told["sd"] == pytest.approx(inside.std())
-    assert told["area_mm2"] == pytest.approx(inside.size * np.prod(one["spacing_mm"]))
-    expect(study.locator(".shapes text").first).to_contain_text(f"{told['mean']:.1f} ±")
-
-
 def test_each_change_of_slice_is_told_to_the_page(study: Page) -> None:
     study.evaluate(
         "() => document.addEventListener('falx:slice', ({ detail }) => (window.told = detail))"
@@ -233,36 +159,6 @@ def test_what_cannot_be_fetched_is_said_and_the_picture_stays(page: Page) -> Non
     expect(sentence).to_be_hidden()
     expect(page.locator(".frame:not(.waiting) canvas").first).to_be_visible()
     expect(page.get_by_role("button", name="Fetch it again")).to_be_hidden()
-
-
-def test_measurements_stay_with_their_slice_and_survive_a_reload(study: Page) -> None:
-    x, y = center_of(study)
-    study.keyboard.press("l")
-    drag(study, (x, y), (x + 90, y + 20))
-    study.keyboard.press("ArrowDown")
-    study.keyboard.press("r")
-    drag(study, (x, y), (x + 60, y + 60))
-    lines = study.locator("#measured li")
-    expect(lines).to_have_count(2)
-    told = lines.all_text_contents()
-    assert told[0].startswith("Slice 1:")
-    assert told[1].startswith("Slice 2:")
-
-    study.reload()
-    go_to_lowest(study)
-
-    assert lines.all_text_contents() == told
-    expect(study.locator(".viewport:first-child .shapes line")).to_have_count(1)
-    study.get_by_role("button", name="Show Slice 2").click()
-    expect(study.locator(".viewport:first-child .shapes ellipse")).to_have_count(1)
-    study.get_by_role("button", name="Remove Slice 2").click()
-    expect(study.locator(".shapes ellipse")).to_have_count(0)
-    study.keyboard.press("Home")
-    study.keyboard.press("Delete")
-    expect(study.locator("#measured")).to_be_hidden()
-    study.reload()
-    go_to_lowest(study)
-    expect(study.locator(".shapes line")).to_have_count(0)
 
 
 def test_only_what_the_budget_allows_is_kept_nearest_first(study: Page) -> None:
@@ -385,35 +281,3 @@ def test_keys_pan_and_change_the_window(study: Page) -> None:
     study.keyboard.press("Shift+PageUp")
     study.keyboard.press("Shift+End")
     expect(study.locator(".viewport figcaption").first).to_have_text("own C 36 W 88")
-
-
-def test_keys_alone_measure(study: Page, clinic: LiveClinic) -> None:
-    one = slices_of(study)[0]
-    study.keyboard.press("l")
-    study.keyboard.press("Enter")
-    readout = study.locator(".corner-cursor").first
-    column, row = one["columns"] // 2, one["rows"] // 2
-    value = stored(clinic, one)[row, column]
-    expect(readout).to_have_text(f"{value} HU\ncolumn {column}, row {row}")
-
-    study.keyboard.press("Enter")
-    for _ in range(3):
-        study.keyboard.press("Shift+ArrowRight")
-    for _ in range(4):
-        study.keyboard.press("Shift+ArrowDown")
-    study.keyboard.press("Enter")
-
-    told = f"Slice 1: {50 * one['spacing_mm'][0]:.1f} mm"
-    expect(study.locator("#measured li")).to_contain_text(told)
-    expect(study.locator("#number")).to_have_text("1")
-    expect(study.locator("[data-runs=length]")).to_have_attribute("aria-pressed", "false")
-
-    study.keyboard.press("r")
-    study.keyboard.press("Enter")
-    study.keyboard.press("Escape")
-    study.keyboard.press("ArrowDown")
-    expect(study.locator("#number")).to_have_text("2")
-    expect(study.locator("#measured li")).to_have_count(1)
-    study.keyboard.press("Home")
-    study.keyboard.press("Delete")
-    expect(study.locator("#measured")).to_be_hidden()
