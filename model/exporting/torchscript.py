@@ -46,7 +46,9 @@ def _traced(network: HemorrhageNetwork) -> torch.jit.ScriptModule:
 
 
 def network_bytes(scripted: torch.jit.ScriptModule) -> bytes:
-    """Serialise a TorchScript module; the same module gives the same bytes, wherever it was made.
+    """Serialise a TorchScript module; nothing of the machine that made it is in the bytes.
+
+    They depend on Python's hash seed all the same, by which TorchScript orders a class's constants.
 
     TorchScript keeps beside each file of code which line of Python it came from, with the path on
     the machine that compiled it: that is left out.
